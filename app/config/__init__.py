@@ -1,0 +1,1 @@
+"""Wiring of the application: environment, settings, routes. Nothing else lives here."""

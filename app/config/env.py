@@ -1,0 +1,196 @@
+"""The environment, read once and typed; nothing else in the project looks at `os.environ`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import secrets
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "FANOUT_"
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+VARIABLES = (
+    "FANOUT_ENV",
+    "FANOUT_DEBUG",
+    "FANOUT_SECRET_KEY",
+    "FANOUT_SECRET_KEY_FILE",
+    "FANOUT_ALLOWED_HOSTS",
+    "FANOUT_TRUSTED_ORIGINS",
+    "FANOUT_REDIS_URLS",
+    "FANOUT_DATABASE",
+    "FANOUT_STATE_DIR",
+    "FANOUT_STATIC_ROOT",
+    "FANOUT_LOG_LEVEL",
+)
+"""Every variable of ours; `.env.example` explains each, a test holds the two together."""
+
+TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+HOST = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\]|\*")
+SECRET_KEY_MIN_CHARACTERS = 32  # below this Django's own deployment check calls a key guessable
+
+
+class ConfigurationError(Exception):
+    """A variable is unknown, malformed or missing; the text names it and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the environment says, typed."""
+
+    production: bool
+    debug: bool
+    secret_key: str
+    allowed_hosts: list[str]
+    trusted_origins: list[str]
+    redis_urls: list[str]
+    """One URL for each shard; empty means the in-memory layer."""
+    database: Path
+    """The SQLite file."""
+    static_root: Path
+    log_level: str
+
+
+def read(environ: Mapping[str, str] | None = None) -> Environment:
+    """Return the environment, typed. Raise ConfigurationError with one sentence on anything wrong."""
+    given = os.environ if environ is None else environ
+    _refuse_unknown(given)
+    # An empty variable means "not set": what `FANOUT_X= make up` is meant to say.
+    values = {name: value.strip() for name, value in given.items() if value.strip()}
+    production = _choice(values, "FANOUT_ENV", ("development", "production")) == "production"
+    state = _folder(values, "FANOUT_STATE_DIR", REPOSITORY / ".run")
+    return Environment(
+        production=production,
+        debug=_debug(values, production=production),
+        secret_key=_secret_key(values, production=production),
+        allowed_hosts=_allowed_hosts(values, production=production),
+        trusted_origins=_trusted_origins(values),
+        redis_urls=_redis_urls(values, production=production),
+        database=_database(values, state / "db.sqlite3"),
+        static_root=_folder(values, "FANOUT_STATIC_ROOT", state / "static"),
+        log_level=_choice(values, "FANOUT_LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
+    )
+
+
+def read_or_exit() -> Environment:
+    """Return the environment; on anything wrong end the process with the sentence and exit code 1."""
+    try:
+        return read()
+    except ConfigurationError as error:
+        _exit(str(error))
+
+
+def _exit(sentence: str) -> NoReturn:
+    sys.stderr.write(f"Configuration error: {sentence}\n")
+    raise SystemExit(1)
+
+
+def _refuse_unknown(values: Mapping[str, str]) -> None:
+    for name in sorted(values):
+        if name.startswith(PREFIX) and name not in VARIABLES:
+            close = difflib.get_close_matches(name, VARIABLES, n=1)
+            hint = f"did you mean {close[0]}?" if close else ".env.example lists the known ones."
+            raise ConfigurationError(f"{name} is not a variable of this project: {hint}")
+
+
+def _malformed(name: str, value: str, wanted: str) -> ConfigurationError:
+    return ConfigurationError(f"{name}={value!r} is malformed: it must be {wanted}.")
+
+
+def _choice(values: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """Return the value, one of the choices; the first is the default."""
+    value = values.get(name, choices[0])
+    if value not in choices:
+        close = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise _malformed(name, value, f"one of {', '.join(choices)}{hint}")
+    return value
+
+
+def _list(values: Mapping[str, str], name: str) -> list[str]:
+    return [item.strip() for item in values.get(name, "").split(",") if item.strip()]
+
+
+def _folder(values: Mapping[str, str], name: str, default: Path) -> Path:
+    path = Path(values.get(name, default))
+    if not path.is_absolute():
+        raise _malformed(name, str(path), "an absolute path")
+    return path
+
+
+def _debug(values: Mapping[str, str], *, production: bool) -> bool:
+    value = values.get("FANOUT_DEBUG", "false").lower()
+    if value not in TRUE + FALSE:
+        raise _malformed("FANOUT_DEBUG", value, "true or false")
+    if production and value in TRUE:
+        raise ConfigurationError("FANOUT_DEBUG=true shows secrets to visitors: unset it in production.")
+    return value in TRUE
+
+
+def _secret_key(values: Mapping[str, str], *, production: bool) -> str:
+    key, name = values.get("FANOUT_SECRET_KEY"), "FANOUT_SECRET_KEY"
+    if file := values.get("FANOUT_SECRET_KEY_FILE"):
+        if key:
+            raise ConfigurationError("FANOUT_SECRET_KEY and FANOUT_SECRET_KEY_FILE are both set: keep one.")
+        name = "FANOUT_SECRET_KEY_FILE"
+        try:
+            key = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{name}={file!r} cannot be read: {error}.") from None
+    if key is not None and len(key) < SECRET_KEY_MIN_CHARACTERS:
+        raise ConfigurationError(
+            f"{name} holds {len(key)} characters: give it at least {SECRET_KEY_MIN_CHARACTERS} random ones."
+        )
+    if key is None and production:
+        raise ConfigurationError("FANOUT_SECRET_KEY or FANOUT_SECRET_KEY_FILE must be set in production.")
+    # One process alone needs no key that others know; `make up` gives all replicas the same file.
+    return key or secrets.token_urlsafe(50)
+
+
+def _allowed_hosts(values: Mapping[str, str], *, production: bool) -> list[str]:
+    hosts = _list(values, "FANOUT_ALLOWED_HOSTS")
+    for host in hosts:
+        if not HOST.fullmatch(host):
+            raise _malformed("FANOUT_ALLOWED_HOSTS", host, "host names without scheme or port")
+    if production and (not hosts or "*" in hosts):
+        raise ConfigurationError("FANOUT_ALLOWED_HOSTS must name the public hosts in production, without *.")
+    return hosts or ["localhost", "127.0.0.1", "[::1]"]
+
+
+def _trusted_origins(values: Mapping[str, str]) -> list[str]:
+    origins = _list(values, "FANOUT_TRUSTED_ORIGINS")
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.hostname or origin.count("/") != 2:  # noqa: PLR2004
+            raise _malformed("FANOUT_TRUSTED_ORIGINS", origin, "exact origins such as https://example.org")
+    return origins
+
+
+def _redis_urls(values: Mapping[str, str], *, production: bool) -> list[str]:
+    urls = _list(values, "FANOUT_REDIS_URLS")
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in REDIS_SCHEMES or not (parts.hostname or (parts.scheme == "unix" and parts.path)):
+            raise _malformed("FANOUT_REDIS_URLS", url, "redis://host:6379, rediss://… or unix:///path")
+    if production and not urls:
+        raise ConfigurationError("FANOUT_REDIS_URLS must be set in production: replicas meet in Redis.")
+    return urls
+
+
+def _database(values: Mapping[str, str], default: Path) -> Path:
+    value = values.get("FANOUT_DATABASE")
+    if value is None:
+        return default
+    parts = urlsplit(value)
+    if parts.scheme != "sqlite" or parts.netloc or not parts.path.removeprefix("/"):
+        raise _malformed("FANOUT_DATABASE", value, "sqlite:///absolute/path")
+    return Path(parts.path)

@@ -1,0 +1,1 @@
+"""One folder a demo: one policy, one consumer, one page each; templates to copy."""

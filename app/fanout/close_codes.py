@@ -1,0 +1,33 @@
+"""Every close code that a replica sends, and whether a client should come back after it.
+
+1000-1015 mean what RFC 6455 and its registry say. Ours: 4000-4399 invite the client back,
+4400-4999 tell it that the same words would be refused again.
+"""
+
+NORMAL = 1000
+GOING_AWAY = 1001
+"""The replica ends without a plan; come back at once."""
+ABNORMAL = 1006
+"""Never sent: what a client sees when the connection broke without a close frame."""
+INTERNAL_ERROR = 1011
+SERVICE_RESTART = 1012
+"""The replica drains; come back at once, after a random part of the hint in the reason."""
+TRY_AGAIN_LATER = 1013
+"""Nothing is wrong with the client, but it can't be served now (Redis is down)."""
+
+TOO_SLOW = 4008
+"""The outbox of this socket was full: it read slower than the group talked. May come back."""
+
+BAD_INPUT = 4400
+"""A plain client sent what it must not; the reason says what. Do not come back by itself."""
+FORBIDDEN = 4403
+"""The policy of the group does not let this client in."""
+
+
+RETURNING = range(4000, 4400)
+OUTSIDE_OUR_RANGE = (GOING_AWAY, ABNORMAL, INTERNAL_ERROR, SERVICE_RESTART, TRY_AGAIN_LATER)
+
+
+def may_return(code: int) -> bool:
+    """Whether a client that was closed with `code` should connect again by itself."""
+    return code in OUTSIDE_OUR_RANGE or code in RETURNING

@@ -1,0 +1,59 @@
+"""What a caller of fanout may get instead of a result; each carries a code for the wire and a sentence for a person."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FanoutError(Exception):
+    """Base of them all. `code` is stable, `str(error)` says what is wrong and what to do."""
+
+    code: ClassVar[str] = "error"
+
+
+class BadFrame(FanoutError):
+    """The frame is no JSON object of the protocol."""
+
+    code = "bad_frame"
+
+
+class UnknownType(FanoutError):
+    """The frame's type is none of the protocol's."""
+
+    code = "unknown_type"
+
+
+class BadGroup(FanoutError):
+    """The group's name breaks the naming rule."""
+
+    code = "bad_group"
+
+
+class BadData(FanoutError):
+    """The policy of the group does not take this data."""
+
+    code = "bad_data"
+
+
+class TooLarge(FanoutError):
+    """A frame or a message is over its limit."""
+
+    code = "too_large"
+
+
+class Forbidden(FanoutError):
+    """The policy of the group does not let this client do that."""
+
+    code = "forbidden"
+
+
+class NotJoined(FanoutError):
+    """The socket is not in the group."""
+
+    code = "not_joined"
+
+
+class Unavailable(FanoutError):
+    """Redis can't be reached; nothing was published or joined. Try again."""
+
+    code = "unavailable"

@@ -1,0 +1,18 @@
+"""Channel layers with what the hub needs: confirmed subscriptions and publications in order.
+
+Guarantees of both layers, in the words of the design:
+
+- `subscribe` and `group_add` return when the membership is in force: whatever is published after that
+  is delivered, as long as the connection to Redis lasts.
+- The publications of one publisher reach every receiver in the order in which they were published.
+- `publish` and `group_send` return when Redis has taken the message, or raise Unavailable within 2 s;
+  a message that raised may still have been delivered (at most once, never twice).
+- A lost connection is noticed within 2 s and made anew by the layer itself, with all its memberships;
+  what was published meanwhile is lost to this process (ephemeral groups are at most once).
+"""
+
+from fanout.layers.contract import FanoutLayer
+from fanout.layers.memory import InMemoryChannelLayer
+from fanout.layers.redis import RedisChannelLayer
+
+__all__ = ["FanoutLayer", "InMemoryChannelLayer", "RedisChannelLayer"]

@@ -1,0 +1,66 @@
+"""Commands of many callers in one round trip: whoever comes while one is under way shares the next."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
+
+from fanout.errors import Unavailable
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+BATCH_LIMIT = 500
+"""Commands a round trip: bounds how long one failing batch makes its callers wait."""
+
+
+class Publisher:
+    """Executes commands on one Redis connection, in the order of the calls."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def execute(self, *command: Any) -> Any:
+        """Return Redis' answer. Raise Unavailable when there is none in time (socket_timeout)."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((command, answer))
+        if self._task is None:
+            self._task = asyncio.create_task(self._work())
+        return await answer
+
+    async def aclose(self) -> None:
+        """Wait until the commands under way are answered."""
+        if self._task is not None:
+            await self._task
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
+                await self._round_trip(batch)
+        finally:
+            self._task = None
+
+    async def _round_trip(self, batch: list[tuple[tuple[Any, ...], asyncio.Future[Any]]]) -> None:
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for command, _ in batch:
+                    pipeline.execute_command(*command)
+                answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            answers = [_unavailable(error)] * len(batch)
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if future.done():  # its caller was cancelled
+                continue
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    return Unavailable(f"Redis can't be reached, nothing was published; try again. ({error})")

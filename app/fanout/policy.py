@@ -1,0 +1,76 @@
+"""What a kind of group allows and keeps; a demo or a project registers one for each of its kinds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fanout.groups import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KIB = 1024
+
+Scope = dict[str, Any]
+"""An ASGI connection scope."""
+
+
+class Policy:
+    """The rules of one kind. Subclass, set `kind`, override what differs, `register()` an instance.
+
+    Groups of a kind that nobody registered are ephemeral and closed to clients: server code may use
+    them, a stranger who guesses a name may not.
+    """
+
+    kind: ClassVar[str] = ""
+
+    frame_limit: ClassVar[int] = 64 * KIB
+    """Bytes of a client's frame: a chat line with room to spare, far below the server's own 1 MiB."""
+
+    outbox_limit: ClassVar[int] = 1024 * KIB
+    """Bytes that may wait for one socket before it is closed as too slow (4008)."""
+
+    async def may_join(self, scope: Scope, group: str) -> bool:
+        """Whether the client behind `scope` may subscribe to `group`."""
+        return True
+
+    async def may_publish(self, scope: Scope, group: str) -> bool:
+        """Whether the client behind `scope` may publish to `group`."""
+        return True
+
+    def clean(self, data: Any) -> Any:
+        """Return what to publish for a client's `data`, or raise BadData or TooLarge with a sentence."""
+        return data
+
+
+class ClosedPolicy(Policy):
+    """For kinds that nobody registered."""
+
+    async def may_join(self, scope: Scope, group: str) -> bool:
+        """No client."""
+        return False
+
+    async def may_publish(self, scope: Scope, group: str) -> bool:
+        """No client."""
+        return False
+
+
+_closed = ClosedPolicy()
+_policies: dict[str, Policy] = {}
+
+
+def register(policy: Policy) -> None:
+    """Make `policy` the one of its kind in this process; a later one replaces it."""
+    if not policy.kind or kind_of(policy.kind) != policy.kind:
+        raise ValueError(f"{policy!r}: kind={policy.kind!r} must be a name without a dot.")
+    _policies[policy.kind] = policy
+
+
+def policy_for(group: str) -> Policy:
+    """Return the policy of the group's kind."""
+    return _policies.get(kind_of(group), _closed)
+
+
+def registered() -> Mapping[str, Policy]:
+    """Return the policies of this process by kind."""
+    return dict(_policies)

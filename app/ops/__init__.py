@@ -1,0 +1,1 @@
+"""What operators ask a replica: is it alive, is it ready, who is it."""
