@@ -1,0 +1,41 @@
+# One verb a target; what each does stands in deploy/fleet/. `make` alone explains the verbs and their values.
+
+PYTHON ?= python3
+# Some shells set NAME to the host's: only one given to make counts.
+NAME =
+export REPLICAS PORT MODE BIND TRUSTED_PROXIES SLOTS RUN_DIR ENV_FILE NAME FOLLOW ARGS
+
+.PHONY: help up down status logs scale restart test check lock
+.DEFAULT_GOAL := help
+
+FLEET = @PYTHONPATH=deploy $(PYTHON) -m fleet
+
+help: ## what there is
+	$(FLEET) help
+
+up: ## start the fleet, or heal it
+	$(FLEET) up
+
+down: ## stop everything, keep the data
+	$(FLEET) down
+
+status: ## every process: id, uptime, connections, memory, ready
+	$(FLEET) status
+
+logs: ## follow what the processes say
+	$(FLEET) logs
+
+scale: ## change the number of replicas
+	$(FLEET) scale
+
+restart: ## one replica after the other, each drained first
+	$(FLEET) restart
+
+test: ## all tests
+	$(FLEET) test
+
+check: ## lint, types, import rules, nginx
+	$(FLEET) check
+
+lock: ## renew the lock files
+	$(FLEET) lock

@@ -1,0 +1,72 @@
+"""Changes a running fleet: added and removed replicas are touched, the others do not notice."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from fleet import environment, ports, readiness, waiting
+from fleet.errors import FleetError
+from fleet.supervision import DRAIN_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fleet.control import Control
+    from fleet.progress import Progress
+    from fleet.state import Run, Settings
+
+SLACK_SECONDS = 5.0  # the supervisor kills what has not ended in its time; then it has ended
+RELOAD_SECONDS = 10.0
+
+
+def converge(control: Control, progress: Progress) -> None:
+    """Start what the written configuration has in addition or finds down, and drain what it has no more."""
+    changes = control.reread()
+    if changes.removed:
+        with progress.step(f"drain {', '.join(changes.removed)}"):
+            stop(control, changes.removed)
+            for name in changes.removed:
+                control.remove(name)
+    for name in changes.added:
+        control.add(name)
+    _revive(control)
+
+
+def _revive(control: Control) -> None:
+    """Start what has given up or waits long for its next try."""
+    for process in control.processes().values():
+        if process.state == "BACKOFF":
+            control.stop(process.name)
+        if process.is_down or process.state == "BACKOFF":
+            control.start(process.name)
+
+
+def stop(control: Control, names: Sequence[str]) -> None:
+    """End programs side by side and wait for the last. Raise FleetError when one does not end."""
+    for name in names:
+        control.stop(name)
+    if not waiting.until(lambda: not control.still_up(names), DRAIN_SECONDS + SLACK_SECONDS):
+        raise FleetError(f"{', '.join(control.still_up(names))} does not end: `make down` ends it for good.")
+
+
+def replace(control: Control, name: str, *, changed: bool) -> None:
+    """End a replica, drained, and start it anew, with its new command line if that has changed."""
+    stop(control, [name])
+    if changed:
+        control.remove(name)
+        control.add(name)
+    else:
+        control.start(name)
+
+
+def reload_nginx(run: Run, control: Control, settings: Settings, progress: Progress) -> None:
+    """Let nginx take up its new configuration; open sockets stay with the old workers."""
+    with progress.step("reload nginx"):
+        control.signal("nginx", "HUP")
+        variables = environment.kept(run)
+        if not waiting.until(lambda: readiness.answering(settings, variables) is not None, RELOAD_SECONDS):
+            raise FleetError(
+                f"nginx does not answer on {ports.first(settings)}:{settings.port} after its reload: "
+                f"{readiness.last_line(run, 'nginx')}{os.linesep}`make restart` tries again."
+            )

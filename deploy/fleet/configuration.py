@@ -1,0 +1,75 @@
+"""What a start decides: the settings, and the files that the processes read."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fleet import environment, nginx, packages, ports, supervision
+from fleet.errors import UsageError
+from fleet.state import Run, Settings, write_private
+
+if TYPE_CHECKING:
+    from fleet.descriptors import Limits
+    from fleet.options import Options
+
+
+def decide(asked: Options, current: Settings) -> Settings:
+    """Return the settings with what was asked for. Raise UsageError when they do not fit together."""
+    settings = replace(
+        current,
+        replicas=asked.replicas or current.replicas,
+        port=asked.port or current.port,
+        bind=asked.bind or current.bind,
+        trusted_proxies=current.trusted_proxies if asked.trusted_proxies is None else asked.trusted_proxies,
+        slots=asked.slots or current.slots,
+    )
+    if settings.replicas > settings.slots:
+        raise UsageError(
+            f"REPLICAS={settings.replicas} is more than nginx keeps places for ({settings.slots}): take fewer, "
+            f"or start with SLOTS={settings.replicas}."
+        )
+    return settings
+
+
+def needs(variables: dict[str, str], run: Run) -> tuple[str, ...]:
+    """Return the programs of the distribution that the fleet starts."""
+    return ("nginx", "redis-server") if is_own_redis(variables, run) else ("nginx",)
+
+
+def is_own_redis(variables: dict[str, str], run: Run) -> bool:
+    """Return whether the fleet runs its own Redis."""
+    return variables["FANOUT_REDIS_URLS"] == environment.own_redis_url(run)
+
+
+def write(run: Run, settings: Settings, limits: Limits) -> bool:
+    """Write what nginx and the supervisor read; return whether nginx' part is new."""
+    binary = packages.require("nginx")
+    redis = packages.require("redis-server") if settings.own_redis else None
+    is_new = nginx.write(run.nginx / "nginx.conf", nginx.render(edge(run, settings, limits)), binary)
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    listed = supervision.programs(run, settings, redis, binary)
+    write_private(run.supervisor, supervision.render(run, listed, owner))
+    run.remember(settings)
+    return is_new
+
+
+def edge(run: Run, settings: Settings, limits: Limits) -> nginx.Edge:
+    """Return nginx' values of this fleet."""
+    static = environment.kept(run).get("FANOUT_STATIC_ROOT")
+    return nginx.Edge(
+        port=settings.port,
+        bind=ports.addresses(settings),
+        sockets=run.sockets,
+        static=Path(static) if static else run.static,
+        prefix=run.nginx,
+        pid=run.pid_file("nginx"),
+        descriptors=limits.descriptors,
+        connections=limits.worker_connections,
+        slots=settings.slots,
+        trusted_proxies=settings.trusted_proxies,
+        user=nginx.user(),
+    )

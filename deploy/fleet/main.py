@@ -1,0 +1,65 @@
+"""Takes a verb through its stages: read the values, look at the machine, make the environment, do it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+from fleet import bootstrap, options, ports
+from fleet.errors import INTERRUPTED, NOTHING_RUNS, FleetError
+from fleet.progress import Progress
+from fleet.state import Run
+from fleet.usage import USAGE
+
+if TYPE_CHECKING:
+    from fleet.options import Options
+
+LOCKS = {
+    "up": bootstrap.RUNTIME,
+    "restart": bootstrap.RUNTIME,
+    "test": bootstrap.DEVELOPMENT,
+    "check": bootstrap.DEVELOPMENT,
+    "lock": bootstrap.DEVELOPMENT,
+}
+"""Which lock file a verb brings the environment up to; the other verbs take it as it is."""
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says; return the exit code."""
+    try:
+        return _do(options.read(arguments), arguments)
+    except FleetError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"{error}\n")
+        return error.code
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:  # `make logs | head`
+        sys.stderr.close()
+        return 0
+
+
+def _do(asked: Options, arguments: list[str]) -> int:
+    if asked.verb == "help":
+        sys.stdout.write(USAGE)
+        return 0
+    run = Run(asked.run_dir)
+    if asked.verb == "up":
+        ports.refuse_unusable(asked, run)
+    lock = LOCKS.get(asked.verb)
+    if lock is None and not bootstrap.exists():
+        if not run.pids.exists():
+            return _nothing_runs(asked.verb)
+        lock = bootstrap.RUNTIME
+    if lock is not None:
+        bootstrap.ensure(lock, Progress())
+    if not bootstrap.is_inside():
+        bootstrap.enter(arguments)
+    return int(importlib.import_module("fleet.verbs").do(asked, run))
+
+
+def _nothing_runs(verb: str) -> int:
+    sys.stdout.write("Nothing runs. `make up` starts the fleet.\n")
+    return 0 if verb == "down" else NOTHING_RUNS

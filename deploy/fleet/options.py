@@ -1,0 +1,118 @@
+"""The command line: verbs, their values, and one sentence for each value that cannot be meant."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from fleet.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+VERBS = ("up", "down", "status", "logs", "scale", "restart", "test", "check", "lock", "help")
+VARIABLES = (
+    "REPLICAS", "PORT", "MODE", "BIND", "TRUSTED_PROXIES", "SLOTS", "RUN_DIR", "ENV_FILE", "NAME", "FOLLOW", "ARGS",
+)  # fmt: skip
+"""Each may be given to make (`make up PORT=8081`) or as an option (`--port 8081`)."""
+
+MOST_SLOTS = 128  # each empty one costs a failed connect a second
+HIGHEST_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller asks for; None where nothing was said."""
+
+    verb: str
+    run_dir: Path
+    env_file: Path
+    replicas: int | None = None
+    port: int | None = None
+    bind: tuple[str, ...] | None = None
+    trusted_proxies: tuple[str, ...] | None = None
+    slots: int | None = None
+    name: str | None = None
+    follow: bool = True
+    arguments: tuple[str, ...] = ()
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}: `make help` lists the verbs and their values.")
+
+
+def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Options:
+    """Return the options of a command line, with make's variables as defaults. Raise UsageError."""
+    given = _parse(argv, os.environ if environ is None else environ)
+    if given["mode"] not in (None, "native"):
+        raise UsageError(f"MODE={given['mode']} is not available: the one mode is MODE=native.")
+    return Options(
+        verb=given["verb"] or "help",
+        run_dir=Path(given["run_dir"] or REPOSITORY / ".run").expanduser().resolve(),
+        env_file=Path(given["env_file"] or REPOSITORY / ".env").expanduser().resolve(),
+        replicas=_number(given, "replicas", 1, MOST_SLOTS, "3"),
+        port=_number(given, "port", 1, HIGHEST_PORT, "8081"),
+        bind=_addresses(given["bind"]),
+        trusted_proxies=_networks(given["trusted_proxies"]),
+        slots=_number(given, "slots", 1, MOST_SLOTS, "32"),
+        name=given["name"],
+        follow=_switch(given["follow"]),
+        arguments=tuple(shlex.split(given["args"] or "")),
+    )
+
+
+def _parse(argv: Sequence[str], environ: Mapping[str, str]) -> dict[str, str | None]:
+    """Return each value as text; an empty one counts as not given."""
+    parser = _Parser(prog="fleet", add_help=False, allow_abbrev=False)
+    parser.add_argument("verb", nargs="?", choices=VERBS)
+    for name in VARIABLES:
+        parser.add_argument("--" + name.lower().replace("_", "-"), default=environ.get(name))
+    given = vars(parser.parse_args(["help" if word in ("-h", "--help") else word for word in argv]))
+    return {name: (value or "").strip() or None for name, value in given.items()}
+
+
+def _number(given: Mapping[str, str | None], name: str, least: int, most: int, example: str) -> int | None:
+    text = given[name]
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+        variable = name.upper()
+        raise UsageError(
+            f"{variable}={text} is not a whole number from {least} to {most}: for example {variable}={example}."
+        )
+    return int(text)
+
+
+def _switch(text: str | None) -> bool:
+    if text not in (None, "0", "1"):
+        raise UsageError(f"FOLLOW={text} is neither 0 nor 1: for example FOLLOW=0.")
+    return text != "0"
+
+
+def _addresses(text: str | None) -> tuple[str, ...] | None:
+    """Return addresses to listen on, IPv6 without brackets."""
+    if text is None:
+        return None
+    try:
+        return tuple(str(ipaddress.ip_address(part.strip().strip("[]"))) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"BIND={text} is not a list of IP addresses: for example BIND=0.0.0.0.") from None
+
+
+def _networks(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(str(ipaddress.ip_network(part.strip(), strict=False)) for part in text.split(","))
+    except ValueError:
+        raise UsageError(
+            f"TRUSTED_PROXIES={text} is not a list of addresses or networks: "
+            "for example TRUSTED_PROXIES=10.0.0.0/8,192.0.2.7."
+        ) from None

@@ -1,0 +1,113 @@
+"""Programs of the distribution: finds them, installs them where it may, and starts no service of theirs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fleet.errors import FleetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fleet.progress import Progress
+
+PACKAGES = {"nginx": "nginx", "redis-server": "redis-server", "chromium": "chromium"}
+"""Program → the package of Debian and Ubuntu that brings it."""
+UNITS = {"nginx": "nginx.service", "redis-server": "redis-server.service"}
+"""Program → the service its package would start at the next boot."""
+
+POLICY = Path("/usr/sbin/policy-rc.d")  # packages ask it before they start a service; 101 says no
+POLICY_TEXT = "#!/bin/sh\n# Made by `make up` for the time of an installation; may be deleted.\nexit 101\n"
+LOCK_SECONDS = 120  # another apt-get may be at work
+SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on everybody's PATH
+
+
+def find(program: str) -> str | None:
+    """Return the path of a program, also where only root looks."""
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS))
+    return shutil.which(program, path=path)
+
+
+def require(program: str) -> str:
+    """Return the path of a program that was installed before. Raise FleetError when it is gone."""
+    if found := find(program):
+        return found
+    raise FleetError(advice([PACKAGES[program]]))
+
+
+def ensure(programs: tuple[str, ...], progress: Progress) -> None:
+    """Install what is missing. Raise FleetError that says which command to run when that is not possible."""
+    missing = [program for program in programs if find(program) is None]
+    if missing:
+        install([PACKAGES[program] for program in missing], progress)
+        for program in missing:
+            _disable(UNITS.get(program))
+
+
+def install(packages: list[str], progress: Progress) -> None:
+    """Install packages without what they only recommend and without starting anything."""
+    rights = privilege()
+    if rights is None or find("apt-get") is None:
+        raise FleetError(advice(packages))
+    with progress.step(f"install {', '.join(packages)}"), _no_service_starts(rights):
+        _apt_get(rights, packages, "update")
+        _apt_get(rights, packages, "install", "--yes", "--no-install-recommends", *packages)
+
+
+def advice(packages: list[str]) -> str:
+    """Return the sentence for somebody who has to install them by hand."""
+    names = " ".join(packages)
+    verb = "is" if len(packages) == 1 else "are"
+    command = f"sudo apt-get update && sudo apt-get install --no-install-recommends {names}"
+    if find("apt-get") is None:
+        command = f"the package manager of this system for {names}"
+    return f"{' and '.join(packages)} {verb} not installed and this account may not install: run {command}, then again."
+
+
+def privilege() -> list[str] | None:
+    """Return what to put before a command so that it runs as root; None when this account may not."""
+    if os.geteuid() == 0:
+        return []
+    if (
+        shutil.which("sudo")
+        and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
+    ):
+        return ["sudo", "-n"]
+    return None
+
+
+def _apt_get(rights: list[str], packages: list[str], *arguments: str) -> None:
+    command = [
+        *rights, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8",
+        "apt-get", "--quiet", f"-oDPkg::Lock::Timeout={LOCK_SECONDS}", *arguments,
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0 and arguments[0] == "install":
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["it gave no reason"]
+        raise FleetError(f"apt-get could not install {' '.join(packages)}: {said[0]}")
+
+
+@contextlib.contextmanager
+def _no_service_starts(rights: list[str]) -> Iterator[None]:
+    """Forbid packages to start services, unless the machine has a rule of its own."""
+    if POLICY.exists() and POLICY.read_text() != POLICY_TEXT:
+        yield
+        return
+    script = 'printf %s "$1" > "$2" && chmod 755 "$2"'
+    subprocess.run([*rights, "sh", "-c", script, "sh", POLICY_TEXT, str(POLICY)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*rights, "rm", "-f", str(POLICY)], check=False)
+
+
+def _disable(unit: str | None) -> None:
+    """Keep a service that has just been installed from starting at the next boot."""
+    rights = privilege()
+    if unit and rights is not None and shutil.which("systemctl"):
+        subprocess.run([*rights, "systemctl", "disable", "--quiet", unit], capture_output=True, check=False)

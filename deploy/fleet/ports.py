@@ -1,0 +1,125 @@
+"""Whether nginx can listen where it should, and who is in the way; read from /proc, before anything is installed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet.errors import FleetError, UsageError
+from fleet.options import HIGHEST_PORT, Options
+from fleet.state import Run, Settings
+
+LOOPBACKS = ("127.0.0.1", "::1")
+LISTEN = "0A"  # the state of a listening socket in /proc/net/tcp
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that listens on a port."""
+
+    pid: int
+    command: str
+    folder: str
+
+    def __str__(self) -> str:
+        """Return it as a person looks for it."""
+        return f"{self.command} (process {self.pid})"
+
+
+def addresses(settings: Settings) -> tuple[str, ...]:
+    """Return what nginx listens on: what was asked for, or the loopbacks this machine has."""
+    return settings.bind or tuple(address for address in LOOPBACKS if try_bind(address, 0) != errno.EADDRNOTAVAIL)
+
+
+def first(settings: Settings) -> str:
+    """Return an address at which this machine reaches nginx."""
+    address = addresses(settings)[0]
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+
+
+def refuse_unusable(asked: Options, run: Run) -> None:
+    """Raise FleetError when another process holds a port that `up` needs; one of ours is no obstacle."""
+    kept = run.recall()
+    settings = Settings(port=asked.port or kept.port, bind=asked.bind or kept.bind)
+    for address in addresses(settings):
+        refuse_taken(address, settings.port, run)
+
+
+def refuse_taken(address: str, port: int, run: Run) -> None:
+    """Raise FleetError with the remedy when nginx could not listen on an address and port."""
+    failure = try_bind(address, port)
+    if failure == errno.EADDRINUSE:
+        found = holders(port)
+        if not any(Path(holder.folder) == run.nginx for holder in found):
+            who = f" by {found[0]}" if found else ""
+            raise FleetError(
+                f"Port {port} is in use{who}: end it, or take another one: make up PORT={free(address, port)}."
+            )
+    elif failure == errno.EACCES:
+        raise FleetError(f"Port {port} needs root's rights: take one above 1023, for example make up PORT=8080.")
+    elif failure is not None:
+        raise UsageError(
+            f"BIND={address} does not work here ({os.strerror(failure)}): take an address of this machine."
+        )
+
+
+def free(address: str, port: int) -> int:
+    """Return the next port above that nobody uses."""
+    candidates = range(port + 1, HIGHEST_PORT)
+    return next((candidate for candidate in candidates if try_bind(address, candidate) is None), port + 1)
+
+
+def try_bind(address: str, port: int) -> int | None:
+    """Return the error that listening would meet, None for none."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind((address, port))
+            probe.listen()
+    except OSError as error:
+        return errno.EADDRNOTAVAIL if error.errno == errno.EAFNOSUPPORT else error.errno
+    return None
+
+
+def holders(port: int) -> list[Holder]:
+    """Return who listens on a port, as far as this account may know."""
+    sought = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _inodes(table, port)}
+    return [_holder(pid) for pid in _pids() if sought and sought & _links(pid)]
+
+
+def _inodes(table: str, port: int) -> set[str]:
+    try:
+        rows = [line.split() for line in Path("/proc/net", table).read_text().splitlines()[1:]]
+    except OSError:
+        return set()
+    return {row[9] for row in rows if row[3] == LISTEN and int(row[1].rpartition(":")[2], 16) == port}
+
+
+def _pids() -> list[int]:
+    return sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+
+
+def _links(pid: int) -> set[str]:
+    """Return what the descriptors of a process point to; nothing when it is not ours to look at."""
+    links = set()
+    try:
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            links.add(str(descriptor.readlink()))
+    except OSError:
+        pass
+    return links
+
+
+def _holder(pid: int) -> Holder:
+    folder = Path(f"/proc/{pid}")
+    try:
+        words = folder.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").split()
+        return Holder(pid, " ".join(words[:3]), str((folder / "cwd").readlink()))
+    except OSError:
+        return Holder(pid, "a process", "")

@@ -1,0 +1,48 @@
+"""`make restart`: new code and new variables, one replica after the other, while the others serve."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from fleet import configuration, descriptors, django, environment, readiness, status
+from fleet.change import converge, reload_nginx, replace
+from fleet.control import Control
+from fleet.errors import NothingRunsError
+from fleet.up import prepare
+
+if TYPE_CHECKING:
+    from fleet.options import Options
+    from fleet.progress import Progress
+    from fleet.state import Run
+
+
+def restart(asked: Options, run: Run, progress: Progress) -> int:
+    """Drain, start and await each replica in turn; then let nginx take up a changed configuration."""
+    with run.locked():
+        control = Control(run)
+        if not control.answers():
+            raise NothingRunsError("Nothing runs. `make up` starts the fleet.")
+        limits = descriptors.raise_limit()
+        own = environment.given(os.environ, asked.env_file)
+        variables = environment.compose({**environment.kept(run), **own}, run)
+        with progress.step("check the settings"):
+            django.manage(run, variables, "check")
+        settings = configuration.decide(asked, run.recall())
+        prepare(run, variables, progress)
+        before = [name for name in settings.names if name in control.processes()]
+        is_new = configuration.write(run, settings, limits)
+        changed = control.reread().changed
+        converge(control, progress)
+        for name in before:
+            with progress.step(f"restart {name}") as step:
+                replace(control, name, changed=name in changed)
+                readiness.wait(run, control, [name], step)
+                step.note = ""
+                readiness.wait_until_seen(settings, variables, name)
+        if is_new:
+            reload_nginx(run, control, settings, progress)
+        with progress.step("wait for the replicas") as step:
+            readiness.wait(run, control, settings.names, step)
+    progress.say(status.banner(run, settings, limits))
+    return 0

@@ -1,0 +1,34 @@
+"""`make scale REPLICAS=5`: more replicas or fewer; those that stay keep every connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fleet import configuration, descriptors, readiness, status
+from fleet.change import converge
+from fleet.control import Control
+from fleet.errors import NothingRunsError, UsageError
+from fleet.options import Options
+
+if TYPE_CHECKING:
+    from fleet.progress import Progress
+    from fleet.state import Run
+
+
+def scale(asked: Options, run: Run, progress: Progress) -> int:
+    """Start or drain replicas until there are as many as asked for."""
+    if asked.replicas is None:
+        raise UsageError("How many replicas? For example: make scale REPLICAS=5.")
+    with run.locked():
+        control = Control(run)
+        if not control.answers():
+            raise NothingRunsError(f"Nothing runs. `make up REPLICAS={asked.replicas}` starts the fleet.")
+        limits = descriptors.raise_limit()
+        only = Options(asked.verb, asked.run_dir, asked.env_file, replicas=asked.replicas)
+        settings = configuration.decide(only, run.recall())
+        configuration.write(run, settings, limits)
+        converge(control, progress)
+        with progress.step("wait for the replicas") as step:
+            readiness.wait(run, control, settings.names, step)
+    progress.say(status.banner(run, settings, limits))
+    return 0

@@ -1,0 +1,183 @@
+"""Where a fleet keeps what belongs to it, and the few values it remembers between two commands."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import secrets
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from fleet.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SOCKET_PATH_MOST_BYTES = 107  # sun_path of Linux has 108, one of them ends it
+LONGEST_SOCKET = "control.sock.4194304"  # the supervisor binds under a name that ends in its process id
+UNSAFE = re.compile(r"[^\w./ @%+,:=~-]")  # what a configuration file of nginx or the supervisor cannot hold
+DEFAULT_REPLICAS = 3
+DEFAULT_PORT = 8080
+DEFAULT_SLOTS = 16
+SECRET_KEY_BYTES = 50
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one fleet is: kept in `fleet.json` while it runs."""
+
+    replicas: int = DEFAULT_REPLICAS
+    port: int = DEFAULT_PORT
+    bind: tuple[str, ...] | None = None
+    """Addresses nginx listens on; None: both loopbacks, as far as the machine has them."""
+    trusted_proxies: tuple[str, ...] = ()
+    slots: int = DEFAULT_SLOTS
+    own_redis: bool = True
+    """False when FANOUT_REDIS_URLS names servers of somebody else."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The slots of all replicas, `web-1` first."""
+        return tuple(f"web-{number}" for number in range(1, self.replicas + 1))
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run folder; every path of a fleet is one of these."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        refuse_bad_path(self.root)
+
+    @property
+    def sockets(self) -> Path:
+        """The replicas' sockets, and nothing else."""
+        return self.root / "sockets"
+
+    @property
+    def pids(self) -> Path:
+        """One file with the real process id for each replica, nginx' master, Redis and the supervisor."""
+        return self.root / "pids"
+
+    @property
+    def logs(self) -> Path:
+        """One file a process, and `access.log`."""
+        return self.root / "logs"
+
+    @property
+    def redis(self) -> Path:
+        """Redis' data, socket included."""
+        return self.root / "redis"
+
+    @property
+    def nginx(self) -> Path:
+        """The rendered configuration and nginx' temporary files."""
+        return self.root / "nginx"
+
+    @property
+    def static(self) -> Path:
+        """What `collectstatic` writes, unless FANOUT_STATIC_ROOT says otherwise."""
+        return self.root / "static"
+
+    @property
+    def control(self) -> Path:
+        """The socket over which the supervisor is spoken to."""
+        return self.root / "control.sock"
+
+    @property
+    def supervisor(self) -> Path:
+        """The supervisor's configuration."""
+        return self.root / "supervisord.conf"
+
+    @property
+    def environment(self) -> Path:
+        """The replicas' variables as shell assignments, readable by the owner alone."""
+        return self.root / "environment"
+
+    @property
+    def secret_key(self) -> Path:
+        """The key that all replicas share, made once."""
+        return self.root / "secret_key"
+
+    @property
+    def memory(self) -> Path:
+        """The settings of the fleet that runs."""
+        return self.root / "fleet.json"
+
+    def socket(self, name: str) -> Path:
+        """Return the socket of a replica."""
+        return self.sockets / f"{name}.sock"
+
+    def pid_file(self, name: str) -> Path:
+        """Return the pid file of a process."""
+        return self.pids / f"{name}.pid"
+
+    def pid(self, name: str) -> int | None:
+        """Return what the pid file says, which may long be dead; None for no file or no number."""
+        try:
+            return int(self.pid_file(name).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def make(self) -> None:
+        """Create the folders, for the owner alone."""
+        for folder in (self.root, self.sockets, self.pids, self.logs, self.redis, self.nginx / "temporary"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def ensure_secret_key(self) -> None:
+        """Write a random key once; an existing one stays, since sessions are signed with it."""
+        if not self.secret_key.exists():
+            write_private(self.secret_key, secrets.token_urlsafe(SECRET_KEY_BYTES) + "\n")
+
+    def remember(self, settings: Settings) -> None:
+        """Keep the settings for the next command."""
+        write_private(self.memory, json.dumps(asdict(settings), indent=2) + "\n")
+
+    def recall(self) -> Settings:
+        """Return the settings of the last start; the defaults where there was none or its note is torn."""
+        try:
+            kept = json.loads(self.memory.read_text())
+            kept["bind"] = kept["bind"] and tuple(kept["bind"])
+            return Settings(**{**kept, "trusted_proxies": tuple(kept["trusted_proxies"])})
+        except (OSError, ValueError, KeyError, TypeError):
+            return Settings()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let one command at a time change the fleet; the kernel lets go when its process ends."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(self.root, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+
+def refuse_bad_path(root: Path) -> None:
+    """Raise UsageError when sockets would not fit below the folder, or files could not name it."""
+    longest = len(os.fsencode(root / LONGEST_SOCKET))
+    if longest > SOCKET_PATH_MOST_BYTES:
+        raise UsageError(
+            f"The run folder {root} is {longest - SOCKET_PATH_MOST_BYTES} bytes too deep for unix sockets "
+            f"({SOCKET_PATH_MOST_BYTES} at most): give a shorter one, for example RUN_DIR=/tmp/fleet."
+        )
+    if found := UNSAFE.search(str(root)):
+        raise UsageError(
+            f"The run folder {root} has {found[0]!r} in its path, which configuration files cannot hold: "
+            "give another one, for example RUN_DIR=/tmp/fleet."
+        )
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that its owner alone reads, whole or not at all."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)

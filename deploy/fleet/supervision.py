@@ -1,0 +1,133 @@
+"""The supervisor's configuration, made from the settings: which programs, in which order, ended how."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fleet.options import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from fleet.state import Run, Settings
+
+APP = REPOSITORY / "app"
+REDIS_CONF = REPOSITORY / "deploy" / "redis.conf"
+
+DRAIN_SECONDS = 40  # a replica closes its sockets in paced batches; the server itself gives up after 30
+EDGE_SECONDS = 10  # responses under way; replicas have gone before, so no socket is left
+REDIS_SECONDS = 20  # one last write of the append-only file
+ALIVE_SECONDS = 1  # what lives that long has started, and is started again at once when it dies
+TRIES = 50  # each a second later than the one before: twenty minutes of trying
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process that the supervisor keeps alive."""
+
+    name: str
+    command: str
+    """For /bin/sh; ends in `exec`, so that the process id is the program's own."""
+    directory: Path
+    priority: int
+    stop_signal: signal.Signals
+    stop_seconds: int
+    output: str | None = None
+    """A log of its own for standard output; None: one log for both."""
+
+
+def programs(run: Run, settings: Settings, redis: str | None, nginx: str) -> list[Program]:
+    """Return what the fleet consists of, first to start first."""
+    own = [_redis(run, redis)] if redis and settings.own_redis else []
+    return [*own, *(_replica(run, name) for name in settings.names), _nginx(run, nginx)]
+
+
+def _redis(run: Run, binary: str) -> Program:
+    command = shlex.join([
+        binary, str(REDIS_CONF),
+        "--unixsocket", str(run.redis / "redis.sock"),
+        "--dir", str(run.redis),
+        "--pidfile", str(run.pid_file("redis")),
+    ])  # fmt: skip
+    return Program("redis", f"exec {command}", run.redis, 100, signal.SIGTERM, REDIS_SECONDS)
+
+
+def _replica(run: Run, name: str) -> Program:
+    command = shlex.join([
+        sys.executable, "-m", "server", "--name", name,
+        "--socket-dir", str(run.sockets), "--pid-file", str(run.pid_file(name)),
+    ])  # fmt: skip
+    sourced = f". {shlex.quote(str(run.environment))} && exec {command}"
+    return Program(name, sourced, APP, 200, signal.SIGTERM, DRAIN_SECONDS)
+
+
+def _nginx(run: Run, binary: str) -> Program:
+    """Workers outlive a killed master and keep its port: the new master first ends those."""
+    sweep = f"PYTHONPATH={shlex.quote(str(REPOSITORY / 'deploy'))} " + shlex.join(
+        [sys.executable, "-m", "fleet.orphans", str(run.root), "nginx"]
+    )
+    command = shlex.join([binary, "-e", "stderr", "-p", str(run.nginx), "-c", str(run.nginx / "nginx.conf")])
+    return Program("nginx", f"{sweep} && exec {command}", run.nginx, 300, signal.SIGQUIT, EDGE_SECONDS, output="access")
+
+
+def render(run: Run, programs: Sequence[Program], user: str) -> str:
+    """Return `supervisord.conf`."""
+    return "\n".join([_head(run, user), *(_section(run, program) for program in programs)])
+
+
+def _head(run: Run, user: str) -> str:
+    root = _escape(run.root)
+    return f"""\
+; Written by `make up`; changes here are overwritten. http://supervisord.org/configuration.html
+[unix_http_server]
+file = {_escape(run.control)}
+chmod = 0600
+
+[supervisord]
+user = {user}
+directory = {root}
+pidfile = {_escape(run.pid_file("supervisor"))}
+logfile = {_escape(run.logs / "supervisor.log")}
+logfile_maxbytes = 2MB
+logfile_backups = 1
+childlogdir = {_escape(run.logs)}
+identifier = fleet
+umask = 077
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+
+
+def _section(run: Run, program: Program) -> str:
+    log = _escape(run.logs / f"{program.name}.log")
+    output = _escape(run.logs / f"{program.output}.log") if program.output else log
+    return f"""\
+[program:{program.name}]
+command = {_escape(shlex.join(["/bin/sh", "-c", program.command]))}
+directory = {_escape(program.directory)}
+priority = {program.priority}
+autorestart = true
+startsecs = {ALIVE_SECONDS}
+startretries = {TRIES}
+stopsignal = {program.stop_signal.name.removeprefix("SIG")}
+stopwaitsecs = {program.stop_seconds}
+killasgroup = true
+redirect_stderr = {"false" if program.output else "true"}
+stdout_logfile = {output}
+stdout_logfile_maxbytes = 10MB
+stdout_logfile_backups = 3
+stderr_logfile = {"NONE" if not program.output else log}
+stderr_logfile_maxbytes = 10MB
+stderr_logfile_backups = 3
+"""
+
+
+def _escape(text: object) -> str:
+    """Return text that the supervisor, which expands %(names)s, takes literally."""
+    return str(text).replace("%", "%%")

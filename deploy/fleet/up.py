@@ -1,0 +1,112 @@
+"""`make up`: starts the fleet, heals it, or brings a running one to what is asked for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from fleet import configuration, descriptors, django, environment, orphans, packages, ports, readiness, status, waiting
+from fleet.change import converge, reload_nginx
+from fleet.control import Control
+from fleet.down import tidy
+from fleet.errors import FleetError
+from fleet.state import Run, Settings, write_private
+
+if TYPE_CHECKING:
+    from fleet.descriptors import Limits
+    from fleet.options import Options
+    from fleet.progress import Progress
+
+SUPERVISOR_SECONDS = 15.0
+
+
+def up(asked: Options, run: Run, progress: Progress) -> int:
+    """Bring the fleet up and wait until it answers end to end."""
+    limits = descriptors.raise_limit()
+    variables = environment.compose(environment.given(os.environ, asked.env_file), run)
+    packages.ensure(configuration.needs(variables, run), progress)
+    with run.locked():
+        run.make()
+        run.ensure_secret_key()
+        with progress.step("check the settings"):
+            django.manage(run, variables, "check")
+        control = Control(run)
+        if control.answers():
+            settings = _change(asked, run, control, limits, progress)
+            _tell_differences(run, variables, progress)
+        else:
+            settings = _start(asked, run, variables, limits, progress)
+        _wait(run, control, settings, progress)
+    progress.say(status.banner(run, settings, limits))
+    return 0
+
+
+def _start(asked: Options, run: Run, variables: dict[str, str], limits: Limits, progress: Progress) -> Settings:
+    """Start everything, after ending what a killed supervisor left."""
+    _end_leftovers(run, progress)
+    current = Settings(**{**vars(run.recall()), "own_redis": configuration.is_own_redis(variables, run)})
+    settings = configuration.decide(asked, current)
+    for address in ports.addresses(settings):
+        ports.refuse_taken(address, settings.port, run)
+    prepare(run, variables, progress)
+    configuration.write(run, settings, limits)
+    with progress.step("start the supervisor"):
+        _start_supervisor(run)
+    return settings
+
+
+def prepare(run: Run, variables: dict[str, str], progress: Progress) -> None:
+    """Do what comes once before replicas start: variables, database, static files."""
+    write_private(run.environment, environment.render(variables))
+    with progress.step("migrate the database"):
+        django.manage(run, variables, "migrate", "--no-input", "--verbosity", "0")
+    with progress.step("collect static files"):
+        django.manage(run, variables, "collectstatic", "--no-input", "--verbosity", "0")
+
+
+def _end_leftovers(run: Run, progress: Progress) -> None:
+    left = orphans.find(run)
+    if left:
+        names = ", ".join(sorted({orphans.label(process, run) for process in left}))
+        with progress.step("end what a killed run left") as step:
+            step.note = names
+            orphans.end(left, run)
+    tidy(run)
+
+
+def _start_supervisor(run: Run) -> None:
+    """Start the supervisor as a daemon; everything else is its child."""
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisord", "-c", str(run.supervisor)],
+        cwd=run.root, env=environment.inherited(os.environ, run), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0 or not waiting.until(Control(run).answers, SUPERVISOR_SECONDS):
+        said = (done.stderr.strip() or readiness.last_line(run, "supervisor")).splitlines()[-1]
+        raise FleetError(f"The supervisor does not start: {said}")
+
+
+def _change(asked: Options, run: Run, control: Control, limits: Limits, progress: Progress) -> Settings:
+    """Bring a running fleet to what is asked for; what stays is not touched."""
+    settings = configuration.decide(asked, run.recall())
+    is_new = configuration.write(run, settings, limits)
+    converge(control, progress)
+    if is_new:
+        reload_nginx(run, control, settings, progress)
+    return settings
+
+
+def _tell_differences(run: Run, variables: dict[str, str], progress: Progress) -> None:
+    if names := environment.differences(environment.kept(run), variables):
+        progress.say(
+            f"  {', '.join(names)} differs from what the replicas were started with: `make restart` takes it over."
+        )
+
+
+def _wait(run: Run, control: Control, settings: Settings, progress: Progress) -> None:
+    with progress.step("wait for the replicas") as step:
+        readiness.wait(run, control, settings.names, step)
+    with progress.step("send a message through nginx"):
+        readiness.end_to_end(settings, environment.kept(run))

@@ -1,0 +1,33 @@
+"""What `make help` says."""
+
+USAGE = """\
+Several Django Channels replicas behind nginx, on this machine.
+
+  make up        start the fleet, or heal it: Redis, 3 replicas, nginx. The first time it installs what is missing.
+                 Then open http://localhost:8080/ in two windows and chat with yourself across replicas.
+  make status    every process: id, uptime, connections, memory, ready
+  make logs      follow what they say (NAME=web-1 for one of them; Ctrl-C ends it)
+  make scale     change the number of replicas: make scale REPLICAS=5. No connection of a replica that stays is cut
+  make restart   one replica after the other, each drained first; takes over new code and changed variables
+  make down      stop everything. Data stays in .run/
+
+  make test      all tests, on a fleet of their own beside a running one (ARGS="-k chat" for some of them)
+  make check     lint, types, import rules, the nginx configuration
+  make lock      renew requirements.txt and requirements-dev.txt from pyproject.toml
+  make help      this
+
+Values, given as in `make up REPLICAS=5 PORT=8081`; what is not given stays as it is, or is the default:
+
+  REPLICAS=3          replicas, at most as many as SLOTS
+  PORT=8080           port of nginx
+  BIND=127.0.0.1,::1  addresses of nginx. To let other machines in: BIND=0.0.0.0, and name your host
+                      in FANOUT_ALLOWED_HOSTS
+  TRUSTED_PROXIES=    proxies in front whose X-Forwarded-For is believed: 10.0.0.0/8,192.0.2.7. Default: none
+  SLOTS=16            places nginx keeps for replicas
+  MODE=native         plain processes on this host
+  RUN_DIR=.run        folder for sockets, process ids, logs and data; another folder and PORT is another fleet
+  ENV_FILE=.env       file with FANOUT_… variables; the shell's own win over it
+  PYTHON=python3      the Python that makes .venv
+
+The FANOUT_… variables configure the application: .env.example explains each.
+"""
