@@ -1,0 +1,40 @@
+/**
+ * Frames, errors and addresses of the subprotocol `fanout.v1`, without a socket.
+ *
+ * @typedef {{type: string, id?: number, group?: string, [key: string]: any}} Frame
+ */
+
+export const SUBPROTOCOL = "fanout.v1";
+
+/** Why something was refused: `code` for programs (the server's, or `not_connected`, `unacknowledged`, `left`), a sentence for people. */
+export class FanoutError extends Error {
+  /** @param {string} code @param {string} message */
+  constructor(code, message) {
+    super(message);
+    this.name = "FanoutError";
+    this.code = code;
+  }
+}
+
+/** The frame in a message, or null for what is none.
+ * @param {unknown} text
+ * @returns {Frame | null}
+ */
+export function parseFrame(text) {
+  if (typeof text !== "string") return null;
+  try {
+    const frame = JSON.parse(text);
+    return typeof frame?.type === "string" ? frame : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The WebSocket address of a path or URL, seen from a page.
+ * @param {string} url @param {string} [base]
+ */
+export function socketUrl(url, base = globalThis.location?.href) {
+  const absolute = new URL(url, base);
+  absolute.protocol = absolute.protocol.replace(/^http/, "ws");
+  return absolute.href;
+}
