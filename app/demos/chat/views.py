@@ -1,0 +1,65 @@
+"""The chat's pages; what happens in a room goes over the socket."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
+from django.views.decorators.http import require_safe
+
+from demos.chat.rooms import LOBBY, NAME_PATTERN, RULE, is_room_name
+from demos.pages import page, problem
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+MESSAGE_MAX_BYTES = 64 * 1024
+"""UTF-8 bytes of a message: the page says so before the server has to."""
+NAME_MAX_CHARACTERS = 64
+"""Of the name beside a message."""
+
+
+@require_safe
+@page
+def room(request: HttpRequest, name: str = LOBBY) -> HttpResponse:
+    """The page of one room, the lobby by default."""
+    context = {
+        "room": name,
+        "group": f"chat.{name}",
+        "socket": f"/ws/chat/{name}/",
+        "message_max_bytes": MESSAGE_MAX_BYTES,
+        "name_max_characters": NAME_MAX_CHARACTERS,
+        "room_pattern": NAME_PATTERN,
+        "room_rule": RULE,
+    }
+    return render(request, "chat/room.html", context)
+
+
+@require_safe
+def enter(request: HttpRequest) -> HttpResponse:
+    """Lead from the form's `?room=` to the room's own address; without a name to the lobby."""
+    name = request.GET.get("room", "").strip()
+    if not name:
+        return redirect("chat:lobby")
+    return redirect("chat:room", name) if is_room_name(name) else no_such_room(request, name)
+
+
+@require_safe
+def no_such_room(request: HttpRequest, name: str) -> HttpResponse:
+    """Tell the rule for room names, or add the slash that a right name lacks."""
+    if is_room_name(name):
+        return redirect("chat:room", name)
+    return problem(
+        request,
+        status=HTTPStatus.NOT_FOUND,
+        title="No room can have this name",
+        detail=f"A room name is {RULE}; as a pattern: [A-Za-z0-9_.-]{{1,64}}.",
+    )
+
+
+@require_safe
+def favicon(_request: HttpRequest) -> HttpResponse:
+    """Lead browsers that ask for it unasked to the icon."""
+    return redirect(static("fanout/favicon.svg"))
