@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet import environment, nginx, packages, ports, supervision
+from fleet.descriptors import Limits
 from fleet.errors import UsageError
 from fleet.state import Run, Settings, write_private
 
 if TYPE_CHECKING:
-    from fleet.descriptors import Limits
     from fleet.options import Options
 
 
@@ -45,11 +45,11 @@ def is_own_redis(variables: dict[str, str], run: Run) -> bool:
     return variables["FANOUT_REDIS_URLS"] == environment.own_redis_url(run)
 
 
-def write(run: Run, settings: Settings, limits: Limits) -> bool:
+def write(run: Run, settings: Settings) -> bool:
     """Write what nginx and the supervisor read; return whether nginx' part is new."""
     binary = packages.require("nginx")
     redis = packages.require("redis-server") if settings.own_redis else None
-    is_new = nginx.write(run.nginx / "nginx.conf", nginx.render(edge(run, settings, limits)), binary)
+    is_new = nginx.write(run.nginx / "nginx.conf", nginx.render(edge(run, settings)), binary)
     owner = pwd.getpwuid(os.geteuid()).pw_name
     listed = supervision.programs(run, settings, redis, binary)
     write_private(run.supervisor, supervision.render(run, listed, owner))
@@ -57,7 +57,7 @@ def write(run: Run, settings: Settings, limits: Limits) -> bool:
     return is_new
 
 
-def edge(run: Run, settings: Settings, limits: Limits) -> nginx.Edge:
+def edge(run: Run, settings: Settings) -> nginx.Edge:
     """Return nginx' values of this fleet."""
     static = environment.kept(run).get("FANOUT_STATIC_ROOT")
     return nginx.Edge(
@@ -67,8 +67,8 @@ def edge(run: Run, settings: Settings, limits: Limits) -> nginx.Edge:
         static=Path(static) if static else run.static,
         prefix=run.nginx,
         pid=run.pid_file("nginx"),
-        descriptors=limits.descriptors,
-        connections=limits.worker_connections,
+        descriptors=settings.descriptors,
+        connections=Limits(settings.descriptors).worker_connections,
         slots=settings.slots,
         trusted_proxies=settings.trusted_proxies,
         user=nginx.user(),

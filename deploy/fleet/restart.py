@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from fleet import configuration, descriptors, django, environment, readiness, status
+from fleet import configuration, django, environment, readiness, status
 from fleet.change import converge, reload_nginx, replace
 from fleet.control import Control
 from fleet.errors import NothingRunsError
@@ -23,7 +23,6 @@ def restart(asked: Options, run: Run, progress: Progress) -> int:
         control = Control(run)
         if not control.answers():
             raise NothingRunsError("Nothing runs. `make up` starts the fleet.")
-        limits = descriptors.raise_limit()
         own = environment.given(os.environ, asked.env_file)
         variables = environment.compose({**environment.kept(run), **own}, run)
         with progress.step("check the settings"):
@@ -31,7 +30,7 @@ def restart(asked: Options, run: Run, progress: Progress) -> int:
         settings = configuration.decide(asked, run.recall())
         prepare(run, variables, progress)
         before = [name for name in settings.names if name in control.processes()]
-        is_new = configuration.write(run, settings, limits)
+        is_new = configuration.write(run, settings)
         changed = control.reread().changed
         converge(control, progress)
         for name in before:
@@ -44,5 +43,5 @@ def restart(asked: Options, run: Run, progress: Progress) -> int:
             reload_nginx(run, control, settings, progress)
         with progress.step("wait for the replicas") as step:
             readiness.wait(run, control, settings.names, step)
-    progress.say(status.banner(run, settings, limits))
+    progress.say(status.banner(run, settings))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fleet import configuration, descriptors, readiness, status
+from fleet import configuration, readiness, status
 from fleet.change import converge
 from fleet.control import Control
 from fleet.errors import NothingRunsError, UsageError
@@ -23,12 +23,11 @@ def scale(asked: Options, run: Run, progress: Progress) -> int:
         control = Control(run)
         if not control.answers():
             raise NothingRunsError(f"Nothing runs. `make up REPLICAS={asked.replicas}` starts the fleet.")
-        limits = descriptors.raise_limit()
         only = Options(asked.verb, asked.run_dir, asked.env_file, replicas=asked.replicas)
         settings = configuration.decide(only, run.recall())
-        configuration.write(run, settings, limits)
+        configuration.write(run, settings)
         converge(control, progress)
         with progress.step("wait for the replicas") as step:
             readiness.wait(run, control, settings.names, step)
-    progress.say(status.banner(run, settings, limits))
+    progress.say(status.banner(run, settings))
     return 0

@@ -8,10 +8,13 @@ import json
 import os
 import re
 import secrets
+import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from fleet.descriptors import FEWEST
 from fleet.errors import UsageError
+from fleet.options import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 SOCKET_PATH_MOST_BYTES = 107  # sun_path of Linux has 108, one of them ends it
 LONGEST_SOCKET = "control.sock.4194304"  # the supervisor binds under a name that ends in its process id
-UNSAFE = re.compile(r"[^\w./ @%+,:=~-]")  # what a configuration file of nginx or the supervisor cannot hold
+UNSAFE = re.compile(r"[^\w./ @+,:=~-]")  # what a configuration file of nginx or the supervisor cannot hold
 DEFAULT_REPLICAS = 3
 DEFAULT_PORT = 8080
 DEFAULT_SLOTS = 16
@@ -36,6 +39,8 @@ class Settings:
     """Addresses nginx listens on; None: both loopbacks, as far as the machine has them."""
     trusted_proxies: tuple[str, ...] = ()
     slots: int = DEFAULT_SLOTS
+    descriptors: int = FEWEST
+    """Open files of one process, as they were allowed when the supervisor started."""
     own_redis: bool = True
     """False when FANOUT_REDIS_URLS names servers of somebody else."""
 
@@ -153,7 +158,11 @@ class Run:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = os.open(self.root, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                sys.stderr.write("Another command is changing this fleet: waiting until it is done.\n")
+                fcntl.flock(folder, fcntl.LOCK_EX)
             yield
         finally:
             os.close(folder)
@@ -167,11 +176,12 @@ def refuse_bad_path(root: Path) -> None:
             f"The run folder {root} is {longest - SOCKET_PATH_MOST_BYTES} bytes too deep for unix sockets "
             f"({SOCKET_PATH_MOST_BYTES} at most): give a shorter one, for example RUN_DIR=/tmp/fleet."
         )
-    if found := UNSAFE.search(str(root)):
-        raise UsageError(
-            f"The run folder {root} has {found[0]!r} in its path, which configuration files cannot hold: "
-            "give another one, for example RUN_DIR=/tmp/fleet."
-        )
+    for kind, path in (("run folder", root), ("repository", REPOSITORY)):
+        if found := UNSAFE.search(str(path)):
+            raise UsageError(
+                f"The {kind} {path} has {found[0]!r} in its path, which configuration files cannot hold: "
+                "take another folder, for example RUN_DIR=/tmp/fleet."
+            )
 
 
 def write_private(path: Path, text: str) -> None:

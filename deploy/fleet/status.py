@@ -119,17 +119,17 @@ def _redis_answers(run: Run) -> bool:
         return False
 
 
-def banner(run: Run, settings: Settings, limits: Limits) -> str:
+def banner(run: Run, settings: Settings) -> str:
     """Return what somebody needs to know who has just started the fleet."""
     table = render(rows(run, settings, Control(run).processes()))
     more = min(settings.replicas + 2, settings.slots)
-    carries = limits.clients(settings.replicas, workers())
+    carries = Limits(settings.descriptors).clients(settings.replicas, workers())
     return f"""
 {table}
 
 The fleet answers at {url(settings)}
 Open it in two windows: each is on a replica of its own, and they hear each other.
-{limits.descriptors:,} open files a process carry about {carries:,} clients at once.
+{settings.descriptors:,} open files a process carry about {carries:,} clients at once.
 
 Next: make status · make logs · make scale REPLICAS={more} · make restart · make down"""
 

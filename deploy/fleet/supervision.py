@@ -81,21 +81,20 @@ def render(run: Run, programs: Sequence[Program], user: str) -> str:
 
 
 def _head(run: Run, user: str) -> str:
-    root = _escape(run.root)
     return f"""\
 ; Written by `make up`; changes here are overwritten. http://supervisord.org/configuration.html
 [unix_http_server]
-file = {_escape(run.control)}
+file = {run.control}
 chmod = 0600
 
 [supervisord]
 user = {user}
-directory = {root}
-pidfile = {_escape(run.pid_file("supervisor"))}
-logfile = {_escape(run.logs / "supervisor.log")}
+directory = {run.root}
+pidfile = {run.pid_file("supervisor")}
+logfile = {run.logs / "supervisor.log"}
 logfile_maxbytes = 2MB
 logfile_backups = 1
-childlogdir = {_escape(run.logs)}
+childlogdir = {run.logs}
 identifier = fleet
 umask = 077
 
@@ -105,12 +104,12 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 
 
 def _section(run: Run, program: Program) -> str:
-    log = _escape(run.logs / f"{program.name}.log")
-    output = _escape(run.logs / f"{program.output}.log") if program.output else log
+    log = run.logs / f"{program.name}.log"
+    output = run.logs / f"{program.output}.log" if program.output else log
     return f"""\
 [program:{program.name}]
-command = {_escape(shlex.join(["/bin/sh", "-c", program.command]))}
-directory = {_escape(program.directory)}
+command = {shlex.join(["/bin/sh", "-c", program.command])}
+directory = {program.directory}
 priority = {program.priority}
 autorestart = true
 startsecs = {ALIVE_SECONDS}
@@ -126,8 +125,3 @@ stderr_logfile = {"NONE" if not program.output else log}
 stderr_logfile_maxbytes = 10MB
 stderr_logfile_backups = 3
 """
-
-
-def _escape(text: object) -> str:
-    """Return text that the supervisor, which expands %(names)s, takes literally."""
-    return str(text).replace("%", "%%")

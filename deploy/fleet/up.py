@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fleet import configuration, descriptors, django, environment, orphans, packages, ports, readiness, status, waiting
@@ -34,24 +35,25 @@ def up(asked: Options, run: Run, progress: Progress) -> int:
             django.manage(run, variables, "check")
         control = Control(run)
         if control.answers():
-            settings = _change(asked, run, control, limits, progress)
+            settings = _change(asked, run, control, progress)
             _tell_differences(run, variables, progress)
         else:
             settings = _start(asked, run, variables, limits, progress)
         _wait(run, control, settings, progress)
-    progress.say(status.banner(run, settings, limits))
+    progress.say(status.banner(run, settings))
     return 0
 
 
 def _start(asked: Options, run: Run, variables: dict[str, str], limits: Limits, progress: Progress) -> Settings:
     """Start everything, after ending what a killed supervisor left."""
     _end_leftovers(run, progress)
-    current = Settings(**{**vars(run.recall()), "own_redis": configuration.is_own_redis(variables, run)})
+    own_redis = configuration.is_own_redis(variables, run)
+    current = replace(run.recall(), own_redis=own_redis, descriptors=limits.descriptors)
     settings = configuration.decide(asked, current)
     for address in ports.addresses(settings):
         ports.refuse_taken(address, settings.port, run)
     prepare(run, variables, progress)
-    configuration.write(run, settings, limits)
+    configuration.write(run, settings)
     with progress.step("start the supervisor"):
         _start_supervisor(run)
     return settings
@@ -88,10 +90,10 @@ def _start_supervisor(run: Run) -> None:
         raise FleetError(f"The supervisor does not start: {said}")
 
 
-def _change(asked: Options, run: Run, control: Control, limits: Limits, progress: Progress) -> Settings:
+def _change(asked: Options, run: Run, control: Control, progress: Progress) -> Settings:
     """Bring a running fleet to what is asked for; what stays is not touched."""
     settings = configuration.decide(asked, run.recall())
-    is_new = configuration.write(run, settings, limits)
+    is_new = configuration.write(run, settings)
     converge(control, progress)
     if is_new:
         reload_nginx(run, control, settings, progress)

@@ -1,0 +1,65 @@
+import pytest
+
+from fleet import options
+from fleet.errors import UsageError
+from fleet.options import REPOSITORY
+
+
+def test_without_a_verb_it_is_help():
+    """An empty command line asks for help."""
+    assert options.read([], {}).verb == "help"
+    assert options.read(["--help"], {}).verb == "help"
+
+
+def test_what_was_not_said_is_none():
+    """Options tell "not given" from any value, so that a running fleet keeps what it has."""
+    asked = options.read(["up"], {"REPLICAS": "", "PORT": " "})
+    assert (asked.replicas, asked.port, asked.bind, asked.trusted_proxies, asked.name) == (None,) * 5
+    assert asked.run_dir == REPOSITORY / ".run"
+    assert asked.follow
+
+
+def test_make_gives_values_as_variables():
+    """A variable of make is the default of its option; the option wins."""
+    environ = {"REPLICAS": "5", "PORT": "9000", "BIND": "0.0.0.0,[::1]", "TRUSTED_PROXIES": "10.1.2.3/8, 192.0.2.7"}
+    asked = options.read(["up", "--port", "9001"], {**environ, "FOLLOW": "0", "ARGS": "-k 'two words'"})
+    assert (asked.replicas, asked.port) == (5, 9001)
+    assert asked.bind == ("0.0.0.0", "::1")
+    assert asked.trusted_proxies == ("10.0.0.0/8", "192.0.2.7/32")
+    assert asked.arguments == ("-k", "two words")
+    assert not asked.follow
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REPLICAS", "0"),
+        ("REPLICAS", "x"),
+        ("REPLICAS", "10000"),
+        ("REPLICAS", "-1"),
+        ("REPLICAS", "2.5"),
+        ("REPLICAS", "²"),
+        ("PORT", "99999"),
+        ("PORT", "http"),
+        ("PORT", "0"),
+        ("BIND", "localhost"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("MODE", "compose"),
+        ("FOLLOW", "yes"),
+        ("SLOTS", "1000"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_one_sentence(name, value):
+    """The sentence names the variable and the value, and the exit code is that of misuse."""
+    with pytest.raises(UsageError) as caught:
+        options.read(["up"], {name: value})
+    assert f"{name}={value}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("argv", [["upp"], ["up", "--replica", "3"], ["up", "down"]])
+def test_an_unknown_verb_or_option_is_refused(argv):
+    """Nothing is guessed."""
+    with pytest.raises(UsageError, match="make help"):
+        options.read(argv, {})
