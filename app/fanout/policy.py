@@ -24,8 +24,8 @@ class Policy:
 
     kind: ClassVar[str] = ""
 
-    frame_limit: ClassVar[int] = 64 * KIB
-    """Bytes of a client's frame: a chat line with room to spare, far below the server's own 1 MiB."""
+    frame_limit: ClassVar[int] = 512 * KIB
+    """Characters of a client's frame: 64 KiB of text may take 384 KiB in JSON escapes."""
 
     outbox_limit: ClassVar[int] = 1024 * KIB
     """Bytes that may wait for one socket before it is closed as too slow (4008)."""

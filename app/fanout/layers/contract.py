@@ -19,8 +19,8 @@ class FanoutLayer(Protocol):
         time; the receiver is not subscribed then. One receiver may subscribe once to a group.
         """
 
-    async def unsubscribe(self, group: str, receiver: Receiver) -> None:
-        """Stop calling `receiver`; does nothing if it is not subscribed. Never waits for Redis."""
+    def unsubscribe(self, group: str, receiver: Receiver) -> None:
+        """Stop calling `receiver`; does nothing if it is not subscribed. Does not wait for Redis."""
 
     async def publish(self, group: str, data: bytes) -> None:
         """Send JSON `data` to every receiver of `group` in the fleet. Raises Unavailable."""

@@ -30,7 +30,7 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         self.require_valid_group_name(group)
         self._receivers[group].append((asyncio.get_running_loop(), receiver))
 
-    async def unsubscribe(self, group: str, receiver: Receiver) -> None:
+    def unsubscribe(self, group: str, receiver: Receiver) -> None:
         """See FanoutLayer."""
         entry = (asyncio.get_running_loop(), receiver)
         if entry in self._receivers.get(group, ()):

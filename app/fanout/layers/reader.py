@@ -47,6 +47,7 @@ class Reader:
         self._sender: asyncio.Task[None] | None = None
         self._delay = BACKOFF_FIRST
         self._told = False
+        self._closing = False
         self.connected = False
 
     async def subscribe(self, channel: bytes) -> None:
@@ -68,11 +69,14 @@ class Reader:
 
     async def aclose(self) -> None:
         """End the connection and forget every channel."""
+        # The flag beside cancel(): before Python 3.12 a wait_for inside redis-py may swallow a cancellation.
+        self._closing = True
         for task in (self._task, self._sender):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         self._task = self._sender = None
+        self._closing = False
         for confirmed in self._confirmed.values():
             confirmed.cancel()
         self._confirmed.clear()
@@ -101,7 +105,7 @@ class Reader:
     # -- the connection -----------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        while True:
+        while not self._closing:
             try:
                 await self._connect()
                 await self._read()
@@ -125,7 +129,7 @@ class Reader:
         """Read until the connection breaks."""
         connection, asked = self._connection, False
         assert connection is not None  # noqa: S101 - _connect has just made it
-        while True:
+        while not self._closing:
             answer = await connection.read_response(timeout=PING_AFTER, disable_decoding=True)
             if answer is not None:
                 asked = False

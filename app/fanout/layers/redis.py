@@ -45,7 +45,7 @@ class RedisChannelLayer(RedisPubSubChannelLayer):
         """See FanoutLayer."""
         await self._get_layer().subscribe(group, receiver)
 
-    async def unsubscribe(self, group: str, receiver: Receiver) -> None:
+    def unsubscribe(self, group: str, receiver: Receiver) -> None:
         """See FanoutLayer."""
         self._get_layer().unsubscribe(group, receiver)
 

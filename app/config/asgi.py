@@ -1,0 +1,26 @@
+"""The ASGI application: Django for HTTP, the consumers for WebSocket, readiness for the lifespan."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+http: Any = get_asgi_application()  # first: it loads the apps that the imports below need
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+
+from config.routing import websocket_routes  # noqa: E402
+from fanout.origin import OriginCheck  # noqa: E402
+from ops.asgi import OpsEndpoints, lifespan  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": OpsEndpoints(http),
+        "websocket": OriginCheck(URLRouter(websocket_routes), trusted=settings.CSRF_TRUSTED_ORIGINS),
+        "lifespan": lifespan,
+    }
+)

@@ -1,0 +1,7 @@
+"""HTTP paths."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("demos.chat.urls")),
+]

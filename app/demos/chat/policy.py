@@ -1,0 +1,34 @@
+"""What a chat room takes: a line of text, and who says it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fanout.errors import BadData, TooLarge
+from fanout.policy import KIB, Policy
+
+MESSAGE_LIMIT = 64 * KIB
+"""Bytes of UTF-8 in one message."""
+NAME_LIMIT = 64
+"""Characters of a name."""
+
+
+class ChatPolicy(Policy):
+    """Anyone may listen and talk."""
+
+    kind = "chat"
+
+    def clean(self, data: Any) -> dict[str, str]:
+        """Return `message` and, if given, `name`; all else is dropped."""
+        if not isinstance(data, dict) or "message" not in data:
+            raise BadData('Send an object with a message: {"message": "hi"}.')
+        message, name = data["message"], data.get("name")
+        if not isinstance(message, str):
+            raise BadData(f"The message must be a string, not {type(message).__name__}.")
+        if len(message.encode("utf-8", "surrogatepass")) > MESSAGE_LIMIT:
+            raise TooLarge(f"A message may hold {MESSAGE_LIMIT // KIB} KiB of UTF-8; send a shorter one.")
+        if name is None:
+            return {"message": message}
+        if not isinstance(name, str) or len(name) > NAME_LIMIT:
+            raise BadData(f"The name must be a string of at most {NAME_LIMIT} characters.")
+        return {"message": message, "name": name}

@@ -1,0 +1,48 @@
+"""The ASGI application behind a WebSocket path: a plain client of one group, or `fanout.v1` with many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fanout.plain import PlainSession
+from fanout.protocol import SUBPROTOCOL
+from fanout.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fanout.policy import Scope
+
+    Receive = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class FanoutConsumer:
+    """One WebSocket. Subclass and override `plain_group` to serve plain clients too.
+
+    Not a channels.consumer.AsyncConsumer: it has no channel of its own, because the hub is the only one
+    of this process in the group; what that saves is most of a broadcast's cost.
+    """
+
+    def plain_group(self, scope: Scope) -> str | None:  # noqa: ARG002 - the default looks at nothing
+        """Return the group that a client without subprotocol joins by connecting; None refuses it."""
+        return None
+
+    @classmethod
+    def as_asgi(cls) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        """Return the ASGI application, as Channels' consumers do."""
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            await cls()(scope, receive, send)
+
+        return application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection until it ends."""
+        await receive()  # websocket.connect
+        if SUBPROTOCOL in scope["subprotocols"]:
+            await Session(scope, send).run(receive)
+        elif group := self.plain_group(scope):
+            await PlainSession(scope, send, group).run(receive)
+        else:
+            await send({"type": "websocket.close", "reason": f"Offer the subprotocol {SUBPROTOCOL}."})

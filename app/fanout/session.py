@@ -1,0 +1,78 @@
+"""A client that speaks `fanout.v1`: many groups over one socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fanout import protocol
+from fanout.errors import BadFrame, FanoutError, Forbidden, NotJoined, TooLarge
+from fanout.groups import check_group
+from fanout.hub import get_hub
+from fanout.policy import policy_for
+from fanout.replica import replica_of
+from fanout.sockets import socket_of
+
+if TYPE_CHECKING:
+    from fanout.consumer import Receive, Send
+    from fanout.hub import Subscription
+    from fanout.policy import Scope
+
+
+class Session:
+    """One connection. A frame that is refused gets an `error`; the socket stays."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._hub = get_hub()
+        self._socket = socket_of(scope, send)
+        self._subscriptions: dict[str, Subscription] = {}
+
+    async def run(self, receive: Receive) -> None:
+        """Answer frames until the client goes."""
+        self._socket.accept(protocol.SUBPROTOCOL)
+        try:
+            while (event := await receive())["type"] == "websocket.receive":
+                await self._answer(event)
+        finally:
+            for subscription in self._subscriptions.values():
+                self._hub.leave(subscription)
+
+    async def _answer(self, event: dict[str, Any]) -> None:
+        text = event.get("text")
+        try:
+            if text is None:
+                raise BadFrame("Send text frames, not binary ones.")
+            match protocol.decode(text):
+                case protocol.Join() as frame:
+                    await self._join(frame)
+                case protocol.Leave() as frame:
+                    self._leave(frame)
+                case protocol.Publish() as frame:
+                    await self._publish(frame, len(text))
+        except FanoutError as refused:
+            self._socket.send(protocol.error(refused, protocol.id_of(text or "")))
+
+    async def _join(self, frame: protocol.Join) -> None:
+        policy = policy_for(check_group(frame.group))
+        if not await policy.may_join(self._scope, frame.group):
+            raise Forbidden(f"You may not join {frame.group}.")
+        if frame.group not in self._subscriptions:
+            subscription = await self._hub.join(frame.group, self._socket, protocol.publication)
+            self._subscriptions[frame.group] = subscription
+        self._socket.send(protocol.joined(frame, replica_of(self._scope)))
+
+    def _leave(self, frame: protocol.Leave) -> None:
+        subscription = self._subscriptions.pop(check_group(frame.group), None)
+        if subscription is None:
+            raise NotJoined(f"You are not in {frame.group}.")
+        self._hub.leave(subscription)
+        self._socket.send(protocol.left(frame))
+
+    async def _publish(self, frame: protocol.Publish, size: int) -> None:
+        policy = policy_for(check_group(frame.group))
+        if size > policy.frame_limit:
+            raise TooLarge(f"A frame for {frame.group} may hold {policy.frame_limit} bytes; this one has {size}.")
+        if not await policy.may_publish(self._scope, frame.group):
+            raise Forbidden(f"You may not publish to {frame.group}.")
+        await self._hub.publish(frame.group, policy.clean(frame.data))
+        self._socket.send(protocol.ack(frame))

@@ -1,0 +1,120 @@
+"""How the hub writes to a client's socket: the contract, and the way that works on any ASGI server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from fanout import close_codes
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from fanout.policy import Scope
+
+EXTENSION = "fanout.socket"
+"""The ASGI extension by which a server offers Sockets: `scope["extensions"][EXTENSION]["socket"]`."""
+
+TOO_SLOW_REASON = "You read slower than the group talks; reconnect to go on."
+
+
+class Broadcaster(Protocol):
+    """Writes one payload to many sockets of its kind."""
+
+    def broadcast(self, sockets: Iterable[Any], payload: bytes, limit: int) -> None:
+        """Queue text `payload` (UTF-8) on each open socket, in order with all else that is written to it.
+
+        A socket whose outbox would exceed `limit` bytes is closed with TOO_SLOW instead. Never blocks.
+        """
+
+
+class Socket(Protocol):
+    """One WebSocket."""
+
+    broadcaster: Broadcaster
+    """Shared by all sockets of one server."""
+
+    def accept(self, subprotocol: str | None = None) -> None:
+        """Accept the handshake; comes first of all that is written."""
+
+    def send(self, payload: bytes) -> None:
+        """Queue a text frame (UTF-8)."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye behind what is queued; `reason` is cut at 123 bytes."""
+
+
+def socket_of(scope: Scope, send: Callable[[dict[str, Any]], Awaitable[None]]) -> Socket:
+    """Return the connection's Socket: the server's own where it offers one, else one over ASGI's `send`."""
+    offered = scope.get("extensions", {}).get(EXTENSION)
+    return cast("Socket", offered["socket"] if offered else AsgiSocket(send))
+
+
+class AsgiBroadcaster:
+    """Writes to each socket by itself: one ASGI message a socket."""
+
+    def broadcast(self, sockets: Iterable[AsgiSocket], payload: bytes, limit: int) -> None:
+        """See Broadcaster."""
+        text = payload.decode()
+        for socket in sockets:
+            if socket.outbox_bytes + len(payload) > limit:
+                socket.overflow()
+            else:
+                socket.queue({"type": "websocket.send", "text": text}, len(payload))
+
+
+class AsgiSocket:
+    """A Socket over ASGI's `send`, with an outbox: `send` may wait, the hub must not."""
+
+    broadcaster = AsgiBroadcaster()
+
+    def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        self._send = send
+        self._outbox: deque[tuple[dict[str, Any], int]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+        self.outbox_bytes = 0
+
+    def accept(self, subprotocol: str | None = None) -> None:
+        """See Socket."""
+        self.queue({"type": "websocket.accept", "subprotocol": subprotocol}, 0)
+
+    def send(self, payload: bytes) -> None:
+        """See Socket."""
+        self.queue({"type": "websocket.send", "text": payload.decode()}, len(payload))
+
+    def close(self, code: int, reason: str) -> None:
+        """See Socket."""
+        self.queue({"type": "websocket.close", "code": code, "reason": reason}, 0)
+        self._closed = True
+
+    def queue(self, message: dict[str, Any], size: int) -> None:
+        """Put an ASGI message of `size` payload bytes into the outbox."""
+        if self._closed:
+            return
+        self._outbox.append((message, size))
+        self.outbox_bytes += size
+        if self._task is None:
+            self._task = asyncio.create_task(self._drain())
+
+    def overflow(self) -> None:
+        """Close as too slow; what is queued is given up, since this client does not read it."""
+        self._outbox.clear()
+        self.close(close_codes.TOO_SLOW, TOO_SLOW_REASON)
+
+    async def _drain(self) -> None:
+        try:
+            while self._outbox:
+                message, size = self._outbox[0]
+                await self._send(message)
+                # overflow() may have emptied the outbox meanwhile.
+                if self._outbox and self._outbox[0][0] is message:
+                    self._outbox.popleft()
+                    self.outbox_bytes -= size
+        except OSError:
+            # The client is gone; the server tells the application by websocket.disconnect.
+            self._closed = True
+            self._outbox.clear()
+        finally:
+            self._task = None

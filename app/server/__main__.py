@@ -1,0 +1,5 @@
+"""`python -m server` starts one replica."""
+
+from server.cli import CommandLine
+
+CommandLine.entrypoint()

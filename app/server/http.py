@@ -1,0 +1,32 @@
+"""Daphne's HTTP request, with the replica's name on every answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from daphne.http_protocol import HTTPFactory, WebRequest
+
+if TYPE_CHECKING:
+    from server.server import Server
+
+
+class ReplicaRequest(WebRequest):
+    """One HTTP request."""
+
+    server: Server
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        """Carry out an ASGI message of the application, or Daphne's own error answer."""
+        if message.get("type") == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *self.server.headers]}
+        super().handle_reply(message)
+
+
+class ReplicaHTTPFactory(HTTPFactory):
+    """Makes channels whose requests are ReplicaRequests."""
+
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 - Twisted's name
+        """Return the protocol of a new connection."""
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = ReplicaRequest
+        return protocol

@@ -1,0 +1,202 @@
+"""Daphne's server as a replica: named, found by its socket, and able to say goodbye."""
+
+from __future__ import annotations
+
+# Daphne installs Twisted's reactor; nothing of Twisted may be imported before it.
+from daphne.server import Server as DaphneServer  # isort: skip
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet import reactor, unix
+
+from server import drain
+from server.http import ReplicaHTTPFactory
+from server.lifespan import Lifespan
+from server.sockets import ReplicaSocket
+from server.websocket import ReplicaWebSocket, ReplicaWebSocketFactory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+SERVICE_RESTART = 1012
+RESTART_REASON = "This replica restarts; another one takes you now."
+
+
+class Server(DaphneServer):
+    """A drop-in for daphne.server.Server.
+
+    `name` is the replica's name, sent as `X-Replica` and given to the application as the ASGI extension
+    `fanout.replica`; without it the server is silent about itself. `pid_file` holds the process id
+    from the first listening socket to the exit. `listening` is called when all endpoints are tried.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        name: str = "",
+        pid_file: Path | None = None,
+        listening: Callable[[], None] = lambda: None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        self.name = name
+        self._listening = listening
+        self.pid_file = pid_file
+        self.headers_text = [("X-Replica", name)] if name else []
+        self.headers = [(key.encode(), value.encode()) for key, value in self.headers_text]
+        self.draining = asyncio.Event()
+        self.ports: list[Any] = []
+        self._started = time.monotonic()
+        self._lifespan = Lifespan(self.application, self._extensions())
+        self._drain: asyncio.Task[None] | None = None
+
+    def run(self) -> None:
+        """Listen and serve until stopped."""
+        # Twisted's handler would stop the reactor at once; ours drains first.
+        self._wants_signals = bool(vars(self)["signal_handlers"])
+        self.signal_handlers = False
+        reactor.callWhenRunning(self._running)
+        try:
+            super().run()
+        finally:
+            if self.pid_file is not None:
+                self.pid_file.unlink(missing_ok=True)
+
+    # Daphne's run() makes its factories itself; what it stores here is replaced by ours.
+
+    @property
+    def http_factory(self) -> ReplicaHTTPFactory:
+        """Makes HTTP connections."""
+        return self._http_factory
+
+    @http_factory.setter
+    def http_factory(self, _stock: Any) -> None:
+        self._http_factory = ReplicaHTTPFactory(self)
+
+    @property
+    def ws_factory(self) -> ReplicaWebSocketFactory:
+        """Makes WebSocket connections."""
+        return self._ws_factory
+
+    @ws_factory.setter
+    def ws_factory(self, _stock: Any) -> None:
+        self._ws_factory = ReplicaWebSocketFactory(self, server=self.server_name)
+
+    def listen_success(self, port: Any) -> None:
+        """Remember the port, so that a drain can close it."""
+        super().listen_success(port)
+        self.ports.append(port)
+        if self.pid_file is not None:
+            self.pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
+        logger.info("%s listens on %s", self.name or "server", port)
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        """Run the application for a connection, with our extensions in its scope."""
+        scope["extensions"] = self._extensions()
+        if scope["type"] == "websocket":
+            scope["extensions"]["websocket.http.response"] = {}
+            scope["extensions"]["fanout.socket"] = {"socket": ReplicaSocket(protocol)}
+        return super().create_application(protocol, scope)
+
+    def kill_all_applications(self) -> Any:
+        """Cancel what still runs; a connection whose application has ended already is no error."""
+        for details in self.connections.values():
+            details.setdefault("application_instance", _finished())
+        return super().kill_all_applications()
+
+    def status(self) -> dict[str, Any]:
+        """Return what the replica knows of itself: open WebSockets, uptime in seconds, whether it drains."""
+        return {
+            "connections": len(self._open_sockets()),
+            "uptime": time.monotonic() - self._started,
+            "draining": self.draining.is_set(),
+        }
+
+    def _extensions(self) -> dict[str, Any]:
+        if not self.name:
+            return {}
+        return {"fanout.replica": {"name": self.name, "status": self.status, "draining": self.draining}}
+
+    def _running(self) -> None:
+        self._listening()
+        self._lifespan.start()
+        if self._wants_signals:
+            loop = asyncio.get_event_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._on_signal, signal.Signals(number).name)
+
+    def _on_signal(self, name: str) -> None:
+        if self._drain is None:
+            logger.info("%s: draining, %d sockets open; a second signal ends at once", name, len(self._open_sockets()))
+            self._drain = asyncio.get_event_loop().create_task(self.drain())
+        else:
+            logger.warning("%s again: ending at once, open sockets are cut", name)
+            self.stop()
+
+    # -- the planned exit ---------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Leave without losing anything that can be kept, then stop. Bounded in time.
+
+        1. Not ready any more: who asks is told to look elsewhere.
+        2. Leave nginx: the socket file goes, the next handshake finds another replica; what has
+           already knocked is let in.
+        3. Close WebSockets with 1012 in paced batches, so that those who come back do not storm the others.
+        4. Wait for the consumers' disconnect() and for HTTP answers under way.
+        5. The application's own end, then exit.
+        """
+        self.draining.set()
+        for port in self.ports:
+            _withdraw(port)
+        for batch in drain.batches(self._open_sockets()):
+            for protocol in batch:
+                protocol.close(SERVICE_RESTART, RESTART_REASON)
+            await asyncio.sleep(drain.BATCH_EVERY)
+        await self._handlers_ended()
+        await self._lifespan.stop()
+        logger.info("drained")
+        self.stop()
+
+    async def _handlers_ended(self) -> None:
+        tasks = [
+            details["application_instance"]
+            for details in self.connections.values()
+            if "application_instance" in details and not details["application_instance"].done()
+        ]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=drain.HANDLERS_LIMIT)
+            if late:
+                logger.warning("%d handlers did not end within %g s, cancelled", len(late), drain.HANDLERS_LIMIT)
+
+    def _open_sockets(self) -> list[Any]:
+        return [
+            protocol
+            for protocol, details in self.connections.items()
+            if isinstance(protocol, ReplicaWebSocket) and "disconnected" not in details
+        ]
+
+
+def _withdraw(port: Any) -> None:
+    """Stop listening: unlink first, then take in who has already connected, then close."""
+    if isinstance(port, unix.Port):
+        path = port.getHost().name
+        if path and not path.startswith(b"\0"):
+            os.unlink(path)  # noqa: PTH108 - bytes
+            # Closing would unlink again, and by then the path may be a successor's.
+            port._bindPath = b"\0"  # noqa: SLF001 - Twisted is pinned
+    port.doRead()
+    port.stopListening()
+
+
+def _finished() -> asyncio.Future[None]:
+    future: asyncio.Future[None] = asyncio.get_event_loop().create_future()
+    future.set_result(None)
+    return future

@@ -1,0 +1,97 @@
+"""Daphne's WebSocket protocol, saying what the application says: close codes and reasons, headers, empty messages."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from autobahn.util import encode_truncate
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+
+if TYPE_CHECKING:
+    from server.server import Server
+
+REASON_LIMIT = 123
+"""Bytes of a close reason: a control frame holds 125, two are the code."""
+NORMAL = 1000
+
+
+class ReplicaWebSocket(WebSocketProtocol):
+    """One WebSocket connection."""
+
+    server: Server
+    refusal: dict[str, Any] | None = None
+    """The `websocket.http.response.start` of a handshake that is being refused."""
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        """Carry out an ASGI message of the application."""
+        match message.get("type"):
+            case "websocket.accept":
+                self._accept(message)
+            case "websocket.send":
+                self._send(message)
+            case "websocket.close":
+                self.close(message.get("code") or NORMAL, message.get("reason") or "")
+            case "websocket.http.response.start":
+                self.refusal = message
+            case "websocket.http.response.body":
+                self._refuse(message)
+            case _:
+                super().handle_reply(message)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close with any code; before the handshake is answered, refuse it."""
+        if self.state == self.STATE_CONNECTING:
+            if hasattr(self, "handshake_deferred"):
+                self.serverReject()
+        elif self.state == self.STATE_OPEN:
+            # sendClose refuses 1001, 1012 and 1013 (autobahn#1642).
+            self.sendCloseFrame(code=code, reasonUtf8=encode_truncate(reason, REASON_LIMIT))
+
+    def serverClose(self, code: int | None = None) -> None:  # noqa: N802 - Daphne's name
+        """Close as Daphne's own time limits do."""
+        self.close(code or NORMAL, "")
+
+    def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:  # noqa: N802,N803
+        """Answer a refused handshake; it says which replica did."""
+        headers = [*(responseHeaders or ()), *self.server.headers_text]
+        super().sendHttpErrorResponse(code, reason, headers)
+
+    def _accept(self, message: dict[str, Any]) -> None:
+        subprotocol = message.get("subprotocol")
+        headers: dict[str, list[str]] = {name: [value] for name, value in self.server.headers_text}
+        for name, value in message.get("headers") or ():
+            headers.setdefault(name.decode("latin1"), []).append(value.decode("latin1"))
+        self.serverAccept((subprotocol, headers))
+
+    def _send(self, message: dict[str, Any]) -> None:
+        text, data = message.get("text"), message.get("bytes")
+        if self.state == self.STATE_CONNECTING:
+            raise ValueError("Socket has not been accepted, so cannot send over it")
+        if (text is None) == (data is None):
+            raise ValueError("websocket.send needs either text or bytes, and not both")
+        if text is None:
+            self.serverSend(data, binary=True)
+        else:
+            self.serverSend(text, binary=False)
+
+    def _refuse(self, message: dict[str, Any]) -> None:
+        """Refuse the handshake by the response that the application has given (ASGI websocket.http.response)."""
+        if self.refusal is None or not hasattr(self, "handshake_deferred"):
+            return
+        body: bytes = message.get("body", b"")
+        headers = [(name.decode("latin1"), value.decode("latin1")) for name, value in self.refusal.get("headers", ())]
+        lines = [*headers, *self.server.headers_text, ("Content-Length", str(len(body))), ("Connection", "close")]
+        status = HTTPStatus(self.refusal["status"])
+        head = f"HTTP/1.1 {status.value} {status.phrase}\r\n" + "".join(f"{n}: {v}\r\n" for n, v in lines) + "\r\n"
+        self.sendData(head.encode("latin1") + body)
+        self.handshake_deferred.addErrback(lambda _: None)
+        del self.handshake_deferred
+        self.server.protocol_disconnected(self)
+        self.dropConnection(abort=False)
+
+
+class ReplicaWebSocketFactory(WebSocketFactory):
+    """Makes ReplicaWebSockets."""
+
+    protocol = ReplicaWebSocket
