@@ -51,13 +51,10 @@ def _end_in_order(run: Run, control: Control, progress: Progress) -> None:
     # 3. Redis writes its file; nobody is left to hear it.
     with progress.step("end Redis and the supervisor"):
         stop(control, ["redis"])
+        supervisor = run.pid("supervisor")
         control.shut_down()
-        if not waiting.until(lambda: not _is_alive(run), SUPERVISOR_SECONDS):
+        if not waiting.until(lambda: not orphans.is_pid_alive(supervisor), SUPERVISOR_SECONDS):
             raise FleetError("The supervisor does not end: `make down` once more ends it by force.")
-
-
-def _is_alive(run: Run) -> bool:
-    return run.control.exists() or run.pid_file("supervisor").exists() or Control(run).answers()
 
 
 def tidy(run: Run) -> None:

@@ -113,6 +113,14 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def is_pid_alive(pid: int | None) -> bool:
+    """Return whether a process id belongs to a living process."""
+    try:
+        return pid is not None and is_alive(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False
+
+
 def main(arguments: list[str]) -> None:
     """End what runs under a title in a run folder."""
     run, title = Run(Path(arguments[0])), arguments[1]

@@ -63,7 +63,7 @@ def explain(run: Run, name: str) -> str:
     """Return the sentence about a replica that does not get ready."""
     answer = state(run, name)
     if answer is None:
-        return f"{name} does not start; it last said: {last_line(run, name)} (`make logs NAME={name}` tells more)."
+        return f"{name} does not answer; it last said: {last_line(run, name)} (`make logs NAME={name}` tells more)."
     checks = answer.get("checks", {})
     ill = [f"{check}: {verdict}" for check, verdict in checks.items() if verdict != "ok"] or [str(answer.get("status"))]
     return f"{name} runs but is not ready ({'; '.join(ill)}): `make logs NAME={name}` tells more."

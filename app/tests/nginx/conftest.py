@@ -1,0 +1,188 @@
+import gzip
+import http.client
+import http.server
+import json
+import random
+import socket
+import socketserver
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from fleet import nginx, packages
+
+PAGE = "x" * 4096
+
+
+class Replica(socketserver.ThreadingUnixStreamServer):
+    """A stand-in for a replica: answers with what it was told, as JSON."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, folder, name):
+        self.name = name
+        super().__init__(str(folder / f"{name}.sock"), Handler)
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self, *, leave_file=False):
+        """End it; a killed replica leaves its socket file."""
+        self.shutdown()
+        self.server_close()
+        if not leave_file:
+            Path(self.server_address).unlink()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def address_string(self):
+        return "unix"
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_GET(self):
+        if self.path == "/dies":
+            self.close_connection = True
+            return
+        if self.path.startswith("/events/"):
+            self.stream()
+            return
+        body = json.dumps({"headers": dict(self.headers), "method": self.command, "page": PAGE}).encode()
+        self.send_response(503 if self.path == "/sick" else 200)
+        self.send_header("X-Replica", self.server.name)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
+
+    def stream(self):
+        """Send one event, then stay silent until the client goes."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(b"data: one\n\n")
+        self.wfile.flush()
+        self.connection.settimeout(10)
+        self.connection.recv(1)
+
+
+class Edge:
+    """A running nginx with the rendered configuration, and replicas that a test starts as it likes."""
+
+    def __init__(self, folder, port, process):
+        self.folder, self.port, self.process = folder, port, process
+        self.replicas = {}
+
+    def start(self, *names):
+        for name in names:
+            self.replicas[name] = Replica(self.folder / "sockets", name)
+
+    def stop(self, name, **options):
+        self.replicas.pop(name).close(**options)
+
+    def request(self, path, method="GET", body=None, headers=None, address="127.0.0.1"):
+        """Return status, headers and body of one request on a connection of its own."""
+        connection = http.client.HTTPConnection(address, self.port, timeout=10)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def told(self, path="/", headers=None):
+        """Return the headers that a replica got."""
+        return json.loads(self.request(path, headers=headers)[2])["headers"]
+
+    def log(self):
+        """Return the access log, whole lines."""
+        lines = (self.folder / "access.log").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def a_free_port():
+    """Return a port outside the range of outgoing connections, which could take it at any moment."""
+    while True:
+        port = random.randint(20000, 32000)  # noqa: S311  # no secret
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def values(folder, port, **changes):
+    """The values of a configuration below a folder."""
+    given = {
+        "port": port, "bind": ("127.0.0.1",), "sockets": folder / "sockets", "static": folder / "static",
+        "prefix": folder, "pid": folder / "nginx.pid", "descriptors": 1024, "connections": 512, "slots": 4,
+        "user": nginx.user(), "access_log": f'"{folder}/access.log"',
+    }  # fmt: skip
+    return nginx.Edge(**{**given, **changes})
+
+
+@pytest.fixture
+def folder():
+    """A short folder with static files in it."""
+    with tempfile.TemporaryDirectory(prefix="edge-", dir="/tmp") as name:
+        path = Path(name)
+        for part in ("sockets", "static", "temporary"):
+            (path / part).mkdir()
+        (path / "static/app.0123456789ab.js").write_text("hashed")
+        (path / "static/app.js").write_text("plain")
+        (path / "static/app.js.gz").write_bytes(gzip.compress(b"plain"))
+        yield path
+
+
+@pytest.fixture
+def make_edge(folder):
+    """Start nginx; it has ended when the test has."""
+    edges = []
+
+    def make(**changes):
+        port = a_free_port()
+        path = folder / "nginx.conf"
+        path.write_text(nginx.render(values(folder, port, **changes)))
+        log = (folder / "error.log").open("w")
+        command = [packages.require("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(path)]
+        process = subprocess.Popen(command, stderr=log)
+        log.close()
+        edge = Edge(folder, port, process)
+        edges.append(edge)
+        wait_for_listener(port)
+        return edge
+
+    yield make
+    for edge in edges:
+        for replica in edge.replicas.values():
+            replica.close()
+        edge.process.terminate()
+        edge.process.wait(timeout=10)
+
+
+def wait_for_listener(port):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nginx does not listen")
+
+
+@pytest.fixture
+def edge(make_edge):
+    """An nginx with four slots, none of them taken."""
+    return make_edge()

@@ -1,0 +1,202 @@
+import gzip
+import http.client
+import json
+import signal
+import socket
+import time
+
+import pytest
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_a_replica_is_found_by_its_socket(edge):
+    """It gets requests soon after its socket appears, without a reload."""
+    edge.start("web-3")
+    status, headers, _ = edge.request("/")
+    assert (status, headers["X-Replica"]) == (200, "web-3")
+
+
+def test_requests_spread_over_replicas(edge):
+    """Each replica gets some."""
+    edge.start("web-1", "web-2")
+    assert {edge.request("/")[1]["X-Replica"] for _ in range(20)} == {"web-1", "web-2"}
+
+
+@pytest.mark.parametrize("leave_file", [False, True], ids=["file gone", "file left"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_request_is_lost_when_a_replica_goes(edge, method, leave_file):
+    """An empty or dead slot fails before anything was sent, so even a POST is passed on."""
+    edge.start("web-1", "web-2")
+    for turn in range(60):
+        if turn == 20:
+            edge.stop("web-1", leave_file=leave_file)
+        status, headers, _ = edge.request("/", method, b"body")
+        assert status == 200
+        assert turn < 20 or headers["X-Replica"] == "web-2"
+    if leave_file:
+        (edge.folder / "sockets/web-1.sock").unlink()
+
+
+def test_a_post_that_a_replica_took_is_not_sent_twice(edge):
+    """The replica may have done it before it died; a GET is repeated."""
+    edge.start("web-1", "web-2")
+    status, _, _ = edge.request("/dies", "POST", b"body")
+    assert status == 502
+
+
+def test_the_client_cannot_name_its_own_address(edge):
+    """What it claims is overwritten by what nginx saw."""
+    edge.start("web-1")
+    claims = {"X-Forwarded-For": "6.6.6.6", "X-Real-IP": "6.6.6.6", "X-Forwarded-Proto": "https"}
+    claims |= {"X-Forwarded-Host": "evil", "X-Forwarded-Port": "1", "Forwarded": "for=6.6.6.6"}
+    told = edge.told(headers=claims)
+    assert told["X-Forwarded-For"] == told["X-Real-IP"] == "127.0.0.1"
+    assert told["X-Forwarded-Proto"] == "http"
+    assert not {"X-Forwarded-Host", "X-Forwarded-Port", "Forwarded"} & set(told)
+
+
+def test_a_trusted_proxy_names_the_client(make_edge):
+    """Read from the right: what stands left of the client's address is the client's own claim."""
+    edge = make_edge(trusted_proxies=("127.0.0.1/32", "10.0.0.0/8"))
+    edge.start("web-1")
+    told = edge.told(headers={"X-Forwarded-For": "6.6.6.6, 198.51.100.7, 10.0.0.1", "X-Forwarded-Proto": "https"})
+    assert told["X-Forwarded-For"] == told["X-Real-IP"] == "198.51.100.7"
+    assert told["X-Forwarded-Proto"] == "https"
+    assert edge.told(headers={"X-Forwarded-Proto": "gopher"})["X-Forwarded-Proto"] == "http"
+
+
+def test_the_host_is_the_clients_with_its_port(edge):
+    """Origins are compared with it."""
+    edge.start("web-1")
+    assert edge.told(headers={"Host": "chat.example:8080"})["Host"] == "chat.example:8080"
+
+
+def test_an_upgrade_is_handed_on_and_anything_else_closes(edge):
+    """WebSocket handshakes reach the replica as such."""
+    edge.start("web-1")
+    told = edge.told(headers={"Connection": "Upgrade", "Upgrade": "websocket"})
+    assert (told["Upgrade"], told["Connection"]) == ("websocket", "upgrade")
+    assert edge.told()["Connection"] == "close"
+
+
+def test_operations_are_for_this_machine_alone(make_edge):
+    """A client behind a trusted proxy is refused; the same path is open to loopback."""
+    edge = make_edge(trusted_proxies=("127.0.0.1/32",))
+    edge.start("web-1")
+    outside = {"X-Forwarded-For": "198.51.100.7"}
+    for path in ("/readyz", "/metrics", "/ops/x"):
+        assert edge.request(path)[0] == 200
+        assert edge.request(path, headers=outside)[0] == 403
+    assert edge.request("/healthz", headers=outside)[0] == 200
+    assert edge.request("/metrics-of-mine", headers=outside)[0] == 200
+
+
+def test_hashed_files_are_cached_for_ever(edge):
+    """Others for a minute; a browser takes the type as it is told."""
+    status, headers, body = edge.request("/static/app.0123456789ab.js")
+    assert (status, body) == (200, b"hashed")
+    assert headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert edge.request("/static/app.js")[1]["Cache-Control"] == "public, max-age=60"
+
+
+def test_the_compressed_file_beside_is_sent(edge):
+    """Only to who accepts it, and caches are told."""
+    _, headers, body = edge.request("/static/app.js", headers={"Accept-Encoding": "gzip"})
+    assert headers["Content-Encoding"] == "gzip"
+    assert headers["Vary"] == "Accept-Encoding"
+    assert gzip.decompress(body) == b"plain"
+    assert edge.request("/static/app.js")[2] == b"plain"
+
+
+@pytest.mark.parametrize("path", ["/static/", "/static/none.js", "/static/../nginx.conf", "/static/..%2fnginx.conf"])
+def test_nothing_else_is_served_from_disk(edge, path):
+    """No listing, no way up."""
+    edge.start("web-1")
+    status, headers, _ = edge.request(path)
+    assert status in (403, 404) or headers["X-Replica"] == "web-1"
+
+
+def test_responses_are_compressed_on_the_fly(edge):
+    """JSON and text, for who accepts it."""
+    edge.start("web-1")
+    _, headers, body = edge.request("/", headers={"Accept-Encoding": "gzip"})
+    assert headers["Content-Encoding"] == "gzip"
+    assert len(body) < 2000
+
+
+def test_an_event_goes_out_when_it_comes(edge):
+    """A stream is neither buffered nor compressed."""
+    edge.start("web-1")
+    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=10)
+    connection.request("GET", "/events/chat.lobby", headers={"Accept-Encoding": "gzip"})
+    answer = connection.getresponse()
+    assert answer.readline() == b"data: one\n"
+    answer.close()
+    connection.close()
+
+
+def test_without_a_replica_a_person_gets_a_page(edge):
+    """It says what is the matter and what to do, and is never cached."""
+    status, headers, body = edge.request("/", headers=BROWSER)
+    assert status == 502
+    assert headers["Content-Type"].startswith("text/html")
+    assert (headers["Retry-After"], headers["Cache-Control"]) == ("2", "no-store")
+    assert b"<code>make status</code>" in body
+
+
+def test_without_a_replica_a_program_gets_json(edge):
+    """The same for a POST."""
+    for method in ("GET", "POST"):
+        status, headers, body = edge.request("/", method, headers={"Accept": "application/json"})
+        assert status == 502
+        assert headers["Content-Type"].startswith("application/json")
+        assert json.loads(body)["error"] == "unavailable"
+
+
+def test_a_replicas_own_errors_pass_untouched(edge):
+    """A 503 of /readyz carries its reasons."""
+    edge.start("web-1")
+    status, headers, body = edge.request("/sick", headers=BROWSER)
+    assert (status, headers["X-Replica"]) == (503, "web-1")
+    assert json.loads(body)["method"] == "GET"
+
+
+def test_the_error_page_has_no_address_of_its_own(edge):
+    """It is reached by errors only."""
+    edge.start("web-1")
+    assert edge.request("/-unavailable/unavailable.html")[0] == 404
+
+
+def test_the_access_log_says_who_answered(edge):
+    """One JSON object a request, without the query, with the replica; what a client sends cannot break it."""
+    edge.start("web-1")
+    edge.request("/?token=secret", headers={"User-Agent": 'a"b\\'})
+    edge.process.send_signal(signal.SIGQUIT)  # what is buffered is written
+    edge.process.wait(timeout=10)
+    (line,) = edge.log()
+    assert line["path"] == "/"
+    assert (line["replica"], line["status"], line["remote_addr"]) == ("web-1", "200", "127.0.0.1")
+    assert line["user_agent"] == 'a"b\\'
+    assert line["upstream_addr"].endswith("web-1.sock")
+    assert len(line["request_id"]) == 32
+
+
+def test_a_body_too_large_is_refused(edge):
+    """Before it reaches a replica."""
+    edge.start("web-1")
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as link:
+        link.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n")
+        assert link.recv(4096).startswith(b"HTTP/1.1 413")
+
+
+def test_a_new_replica_is_seen_within_seconds(edge):
+    """Also when its slot has just failed."""
+    edge.start("web-1")
+    edge.request("/")
+    edge.start("web-2")
+    begin = time.monotonic()
+    while edge.request("/")[1]["X-Replica"] != "web-2":
+        assert time.monotonic() - begin < 5

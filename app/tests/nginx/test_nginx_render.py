@@ -1,0 +1,114 @@
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fleet import nginx, packages
+from fleet.options import REPOSITORY
+from fleet.quality import check_nginx
+
+EDGE = nginx.Edge(
+    port=8080,
+    bind=("127.0.0.1", "::1"),
+    sockets=Path("/run/sockets"),
+    static=Path("/run/static"),
+    prefix=Path("/run/nginx"),
+    pid=Path("/run/pids/nginx.pid"),
+    descriptors=2048,
+    connections=1024,
+)
+SNIPPETS = sorted((REPOSITORY / "nginx/snippets").glob("*.conf"))
+DIRECTIVE = re.compile(r"^ *[a-z_]+ [^#]*[;{]$")
+
+
+def test_it_is_one_whole_file():
+    """Nothing is left to include or to fill in, and each snippet is in it once."""
+    text = nginx.render(EDGE)
+    assert "@{" not in text
+    assert not re.search(r"^\s*include", text, re.MULTILINE)
+    for snippet in SNIPPETS:
+        assert text.count(f"# ---- snippets/{snippet.name}\n") == 1
+
+
+def test_rendering_is_pure():
+    """The same values give the same text, so a changed text is a changed configuration."""
+    assert nginx.render(EDGE) == nginx.render(replace(EDGE))
+
+
+def test_slots_are_fixed():
+    """Sixteen by default, each with a short memory for failures."""
+    servers = re.findall(r'^ *server "unix:(.*)" max_fails=1 fail_timeout=1s;$', nginx.render(EDGE), re.MULTILINE)
+    assert servers == [f"/run/sockets/web-{number}.sock" for number in range(1, 17)]
+    assert nginx.render(replace(EDGE, slots=2)).count('server "unix:') == 2
+
+
+def test_it_listens_where_it_should():
+    """IPv6 addresses stand in brackets; nothing else is listened on."""
+    listens = re.findall(r"^ *listen (\S+)", nginx.render(EDGE), re.MULTILINE)
+    assert listens == ["127.0.0.1:8080", "[::1]:8080"]
+
+
+def test_nobody_is_trusted_unless_named():
+    """Without TRUSTED_PROXIES there is no set_real_ip_from, and never the header that a client can fill."""
+    text = nginx.render(EDGE)
+    assert not re.search(r"^\s*set_real_ip_from", text, re.MULTILINE)
+    assert not re.search(r"^[^#]*proxy_add_x_forwarded_for", text, re.MULTILINE)
+    trusting = nginx.render(replace(EDGE, trusted_proxies=("10.0.0.0/8", "192.0.2.7/32")))
+    assert re.findall(r"set_real_ip_from (\S+);", trusting) == ["10.0.0.0/8", "192.0.2.7/32"]
+
+
+def test_only_root_names_a_user():
+    """For others the directive would be a warning at each start."""
+    assert not re.search(r"^user ", nginx.render(EDGE), re.MULTILINE)
+    assert re.search(r"^user root;$", nginx.render(replace(EDGE, user="root")), re.MULTILINE)
+
+
+def test_the_read_timeout_is_longer_than_a_ping_and_its_answer():
+    """Daphne's defaults are 20 s and 30 s; a socket whose client lives is never cut by nginx."""
+    seconds = int(re.search(r"^ *proxy_read_timeout (\d+)s;", nginx.render(EDGE), re.MULTILINE)[1])
+    assert seconds > 20 + 30
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda path: path.stem)
+def test_each_snippet_says_why(snippet):
+    """A heading, and a link to nginx' own documentation."""
+    text = snippet.read_text()
+    assert text.startswith("# ")
+    assert snippet.stem == "operations" or "https://nginx.org/en/docs/" in text
+
+
+def test_no_location_drops_the_headers_of_all():
+    """One proxy_set_header in a location would replace every inherited one."""
+    text = nginx.render(EDGE)
+    server = text[text.index("  server {") :]
+    assert "proxy_set_header" not in re.sub(r"#.*", "", server)
+
+
+def test_nginx_accepts_it(folder):
+    """With proxies, both loopbacks and an odd path."""
+    odd = folder / "with space ü"
+    odd.mkdir()
+    (odd / "temporary").mkdir()
+    edge = replace(
+        EDGE, sockets=odd, static=odd, prefix=odd, pid=odd / "pid", user=nginx.user(), trusted_proxies=("10.0.0.0/8",)
+    )
+    path = odd / "nginx.conf"
+    path.write_text(nginx.render(edge))
+    nginx.test(path, packages.require("nginx"))
+
+
+def test_make_check_tests_it_too():
+    """`make check` needs no fleet for it."""
+    check_nginx()
+
+
+def test_a_configuration_is_replaced_only_when_it_differs(folder):
+    """So that `make up` on a running fleet does not reload for nothing."""
+    (folder / "nginx").mkdir()
+    (folder / "nginx/temporary").mkdir()
+    edge = replace(EDGE, prefix=folder / "nginx", pid=folder / "pid", user=nginx.user())
+    path, binary = folder / "nginx/nginx.conf", packages.require("nginx")
+    assert nginx.write(path, nginx.render(edge), binary)
+    assert not nginx.write(path, nginx.render(edge), binary)
+    assert nginx.write(path, nginx.render(replace(edge, port=8081)), binary)
