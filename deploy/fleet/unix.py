@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-ANSWER_SECONDS = 5.0  # a replica that takes longer for its own state is not well
+ANSWER_SECONDS = 2.0  # a replica that takes longer for its own state is not well
 
 
 class UnixConnection(http.client.HTTPConnection):

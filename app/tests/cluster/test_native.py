@@ -1,0 +1,361 @@
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from fleet.options import REPOSITORY
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+BACK_SECONDS = 3.0
+
+
+@pytest.fixture
+def three(own_fleet):
+    """Three ready replicas on the first port, whatever the test before did."""
+    own_fleet.make("up", REPLICAS=3, PORT=own_fleet.port)
+    return own_fleet
+
+
+def await_that(holds, seconds, what):
+    """Return how long it took until something held."""
+    begin = time.monotonic()
+    while not holds():
+        assert time.monotonic() - begin < seconds, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+    return time.monotonic() - begin
+
+
+def is_alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def listens(port):
+    """Whether anybody answers on a port of the loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def one_client_on_each(fleet, stack, names):
+    """Return a connected client for each replica, by its name."""
+    clients = {}
+    for _ in range(20 * len(names)):
+        client = stack.enter_context(connect(fleet.ws_url + "/ws/chat/native/", proxy=None))
+        clients.setdefault(client.response.headers["X-Replica"], client)
+        if set(clients) == set(names):
+            return clients
+    raise AssertionError(f"only {set(clients)} of {set(names)} answered")
+
+
+def hears_itself(client, text):
+    """Whether a message of a client comes back to it, past those of others."""
+    client.send(json.dumps({"message": text}))
+    while json.loads(client.recv(timeout=10))["message"] != text:
+        pass
+    return True
+
+
+class Visitor(threading.Thread):
+    """Asks for a page again and again, and keeps the statuses."""
+
+    def __init__(self, fleet):
+        super().__init__()
+        self.fleet, self.statuses, self.done = fleet, [], threading.Event()
+
+    def run(self):
+        while not self.done.is_set():
+            connection = http.client.HTTPConnection("127.0.0.1", self.fleet.port, timeout=10)
+            try:
+                connection.request("GET", "/healthz")
+                self.statuses.append(connection.getresponse().status)
+            except (OSError, http.client.HTTPException) as error:
+                self.statuses.append(error)
+            finally:
+                connection.close()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.join()
+
+
+def test_up_says_where_and_what_next(three):
+    """The address, a row for each replica, the clients it carries, the next commands."""
+    shown = three.make("up").stdout
+    assert f"http://localhost:{three.port}/" in shown
+    assert all(f"\n{name} " in shown for name in ("web-1", "web-2", "web-3", "nginx", "redis"))
+    assert "clients at once" in shown
+    assert "make scale" in shown
+
+
+def test_every_process_has_its_real_id_in_a_file(three):
+    """And sockets/ holds replicas, nothing else."""
+    assert set(three.pids) == {"web-1", "web-2", "web-3", "nginx", "redis", "supervisor"}
+    assert all(is_alive(pid) for pid in three.pids.values())
+    assert three.names == ["web-1", "web-2", "web-3"]
+    assert len(list((three.run_dir / "sockets").iterdir())) == 3
+    assert "server" in psutil.Process(three.pid("web-2")).cmdline()
+    assert " ".join(psutil.Process(three.pid("nginx")).cmdline()).startswith("nginx: master")
+
+
+def test_redis_listens_on_its_socket_alone(three):
+    """No port that anybody else could reach."""
+    redis = psutil.Process(three.pid("redis"))
+    assert not [link for link in redis.net_connections(kind="inet") if link.status == psutil.CONN_LISTEN]
+
+
+def test_nginx_listens_on_loopback_alone(three):
+    """Unless BIND says otherwise."""
+    nginx = psutil.Process(three.pid("nginx"))
+    listens = {link.laddr for link in nginx.net_connections(kind="inet") if link.status == psutil.CONN_LISTEN}
+    assert {address.ip for address in listens} <= {"127.0.0.1", "::1"}
+    assert {address.port for address in listens} == {three.port}
+
+
+def test_up_twice_changes_nothing(three):
+    """Every process lives on, and sockets stay open."""
+    before = three.pids
+    with contextlib.ExitStack() as stack:
+        clients = one_client_on_each(three, stack, three.names)
+        three.make("up")
+        three.make("up", REPLICAS=3, PORT=three.port)
+        assert three.pids == before
+        assert all(hears_itself(client, name) for name, client in clients.items())
+
+
+def test_a_changed_port_is_applied_without_cutting_anybody(three):
+    """Nginx moves, the sockets of the old port stay."""
+    from_port, before = three.port, three.pids
+    with connect(three.ws_url + "/ws/chat/native/", proxy=None) as client:
+        to_port = three.another_port()
+        assert f":{to_port}/" in three.make("up", PORT=to_port).stdout
+        await_that(lambda: not listens(from_port), 10, "the old workers have let go of the old port")
+        assert hears_itself(client, "still here")
+        three.make("up", PORT=from_port)
+        assert three.pids == before
+
+
+def test_status_is_a_table_and_an_exit_code(three):
+    """0 and "yes" everywhere when all is well."""
+    lines = three.make("status").stdout.splitlines()
+    assert lines[0].split() == ["replica", "pid", "uptime", "connections", "memory", "ready"]
+    assert [line.split()[0] for line in lines[1:]] == ["web-1", "web-2", "web-3", "nginx", "redis"]
+    assert all(line.endswith("yes") for line in lines[1:])
+    assert int(lines[1].split()[1]) == three.pid("web-1")
+
+
+def test_status_tells_what_is_down(three):
+    """1 when a replica is gone, and which."""
+    stopped = psutil.Process(three.pid("web-2"))
+    stopped.suspend()  # it holds its socket and answers nothing
+    try:
+        done = three.make("status", check=False)
+    finally:
+        stopped.resume()
+    assert done.returncode != 0
+    row = next(line for line in done.stdout.splitlines() if line.startswith("web-2"))
+    assert row.endswith("silent")
+
+
+def test_scaling_cuts_no_connection_of_a_replica_that_stays(three):
+    """3 → 5 → 2: new replicas are used, removed ones say goodbye, the others notice nothing."""
+    before = three.pids
+    with contextlib.ExitStack() as stack:
+        clients = one_client_on_each(three, stack, three.names)
+        three.make("scale", REPLICAS=5)
+        assert three.names == ["web-1", "web-2", "web-3", "web-4", "web-5"]
+        clients |= one_client_on_each(three, stack, three.names)
+        three.make("scale", REPLICAS=2)
+        assert three.names == ["web-1", "web-2"]
+        assert set(three.pids) == {"web-1", "web-2", "nginx", "redis", "supervisor"}
+        for name in ("web-1", "web-2"):
+            assert hears_itself(clients[name], name)
+        for name in ("web-3", "web-4", "web-5"):
+            with pytest.raises(ConnectionClosed) as caught:
+                drain_of(clients[name])
+            assert caught.value.rcvd.code == 1012
+    assert {name: before[name] for name in three.pids} == three.pids
+
+
+def drain_of(client):
+    """Read until the connection ends."""
+    while True:
+        client.recv(timeout=10)
+
+
+def test_scale_wants_a_number(three):
+    """Without one, or with more than there are slots, nothing happens."""
+    assert "How many replicas" in three.make("scale", check=False).stderr
+    assert "SLOTS=17" in three.make("scale", REPLICAS=17, check=False).stderr
+    assert three.names == ["web-1", "web-2", "web-3"]
+
+
+def test_restart_replaces_every_replica_and_loses_no_request(three):
+    """One after the other; nginx and Redis stay; whoever asks meanwhile is answered."""
+    before = three.pids
+    with Visitor(three) as visitor:
+        three.make("restart")
+    assert set(visitor.statuses) == {200}
+    assert all(three.pid(name) != before[name] for name in three.names)
+    assert all(three.pid(name) == before[name] for name in ("nginx", "redis", "supervisor"))
+
+
+def test_restart_takes_over_changed_variables(three):
+    """`up` leaves running replicas as they are and says so."""
+    changed = {"FANOUT_TRUSTED_ORIGINS": "https://elsewhere.example"}
+    before = three.pids
+    assert "FANOUT_TRUSTED_ORIGINS differs" in three.make("up", environ=changed).stdout
+    assert three.pids == before
+    three.make("restart", environ=changed)
+    assert psutil.Process(three.pid("web-1")).environ()["FANOUT_TRUSTED_ORIGINS"] == "https://elsewhere.example"
+
+
+def test_a_killed_replica_is_back_within_three_seconds(three):
+    """Ready again, on the same slot; the others do not notice."""
+    before = three.pids
+    with contextlib.ExitStack() as stack:
+        clients = one_client_on_each(three, stack, three.names)
+        os.kill(three.pid("web-2"), signal.SIGKILL)
+        took = await_that(
+            lambda: three.pid("web-2") not in (None, before["web-2"]) and three.is_ready("web-2"), 10, "web-2 back"
+        )
+        assert took < BACK_SECONDS
+        assert all(hears_itself(clients[name], name) for name in ("web-1", "web-3"))
+    assert {name: pid for name, pid in three.pids.items() if name != "web-2"} == {
+        name: pid for name, pid in before.items() if name != "web-2"
+    }
+
+
+def test_a_killed_nginx_comes_back(three):
+    """Its workers hold the port without it; the new master ends them first."""
+    before = three.pid("nginx")
+    os.kill(before, signal.SIGKILL)
+    await_that(lambda: three.pid("nginx") not in (None, before), 10, "a new master")
+    three.make("up")
+    assert three.make("status").returncode == 0
+
+
+def test_up_heals_after_the_supervisor_was_killed(three):
+    """What it left is ended, exactly that, and everything starts anew; status tells in between."""
+    before = three.pids
+    os.kill(three.pid("supervisor"), signal.SIGKILL)
+    await_that(lambda: not is_alive(before["supervisor"]), 10, "the supervisor is dead")
+    bystander = subprocess.Popen(["sleep", "600"], cwd=three.run_dir)
+    try:
+        assert is_alive(before["web-1"])
+        told = three.make("status", check=False)
+        assert "make up" in told.stdout
+        shown = three.make("up").stdout
+        assert "end what a killed run left" in shown
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+    assert not any(is_alive(pid) for pid in before.values())
+    assert three.names == ["web-1", "web-2", "web-3"]
+
+
+def test_a_busy_port_is_told_with_its_holder(three, unstarted):
+    """One sentence with the remedy, and nothing was started."""
+    done = unstarted.make("up", PORT=three.port, check=False)
+    assert done.returncode != 0
+    (sentence, *_) = done.stderr.splitlines()
+    assert sentence.startswith(f"Port {three.port} is in use by nginx: master process")
+    assert "make up PORT=" in sentence
+    assert unstarted.processes() == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "environ", "said"),
+    [
+        ({}, {"FANOUT_ALOWED_HOSTS": "x"}, "FANOUT_ALLOWED_HOSTS"),
+        ({}, {"FANOUT_DEBUG": "perhaps"}, "FANOUT_DEBUG"),
+        ({"REPLICAS": 0}, {}, "REPLICAS=0"),
+        ({"PORT": 99999}, {}, "PORT=99999"),
+        ({"MODE": "cluster"}, {}, "MODE=cluster"),
+        ({"RUN_DIR": "/srv/" + "d" * 100}, {}, "too deep"),
+    ],
+)
+def test_what_cannot_be_meant_starts_nothing(unstarted, variables, environ, said):
+    """One sentence that names it."""
+    done = unstarted.make("up", check=False, environ=environ, **{"PORT": unstarted.port, **variables})
+    assert done.returncode != 0
+    assert said in done.stderr.splitlines()[0]
+    assert "Traceback" not in done.stderr
+    assert unstarted.processes() == []
+
+
+def test_exit_codes_tell_nothing_runs_from_misuse(unstarted):
+    """Make turns them all into 2; the command behind it does not."""
+
+    def code(*arguments):
+        command = [sys.executable, "-m", "fleet", *arguments, "--run-dir", str(unstarted.run_dir)]
+        environ = {**os.environ, "PYTHONPATH": "deploy"}
+        return subprocess.run(command, cwd=REPOSITORY, env=environ, capture_output=True, check=False).returncode
+
+    assert code("status") == 3
+    assert code("restart") == 3
+    assert code("scale", "--replicas", "2") == 3
+    assert code("down") == 0
+    assert code("scale", "--replicas", "x") == 2
+
+
+def test_logs_are_shown_without_empty_slots(three):
+    """Each line under its name."""
+    shown = three.make("logs", FOLLOW=0).stdout
+    assert "web-1" in shown
+    assert "No such file or directory) while connecting to upstream" not in shown
+    assert "take one of" in three.make("logs", NAME="web-77", FOLLOW=0, check=False).stderr
+
+
+def test_down_leaves_nothing_but_data(unstarted):
+    """No process, no socket, no pid file; the second time it says that nothing runs; data comes back."""
+    unstarted.make("up", REPLICAS=1, PORT=unstarted.port)
+    key = (unstarted.run_dir / "secret_key").read_text()
+    (unstarted.run_dir / "sockets" / "web-9.sock").write_text("stale")
+    assert "Everything has ended" in unstarted.make("down").stdout
+    assert unstarted.processes() == []
+    assert not [path for path in unstarted.run_dir.rglob("*") if path.is_socket() or path.suffix in (".pid", ".sock")]
+    assert (unstarted.run_dir / "db.sqlite3").exists()
+    assert (unstarted.run_dir / "secret_key").read_text() == key
+    assert "Nothing runs" in unstarted.make("down").stdout
+    assert not listens(unstarted.port)
+
+
+def test_stale_files_and_a_killed_machine_are_no_obstacle(unstarted):
+    """Everything killed at once, as by a power cut: files of all kinds are left, and `up` starts."""
+    unstarted.make("up", REPLICAS=1, PORT=unstarted.port)
+    for process in unstarted.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    await_that(lambda: not unstarted.processes(), 10, "everything dead")
+    assert unstarted.sockets
+    assert (unstarted.run_dir / "control.sock").exists()
+    unstarted.make("up")
+    assert unstarted.names == ["web-1"]
+    assert unstarted.settings()["port"] == unstarted.port
+
+
+def test_down_ends_what_a_killed_supervisor_left(unstarted):
+    """Without bringing anything up again."""
+    unstarted.make("up", REPLICAS=1, PORT=unstarted.port)
+    os.kill(unstarted.pid("supervisor"), signal.SIGKILL)
+    assert "Everything has ended" in unstarted.make("down").stdout
+    assert unstarted.processes() == []
