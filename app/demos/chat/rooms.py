@@ -6,8 +6,10 @@ LOBBY = "lobby"
 """The room of `/` and of `/ws/chat/`."""
 
 NAME_PATTERN = r"[A-Za-z0-9_.\-]{1,64}"  # browsers, too, read it: there the last - needs its backslash
-RULE = "1 to 64 letters (A to Z, a to z), digits, dots, underscores or hyphens"
-"""The pattern in words: what follows "A room name is …"."""
+RULE_IN_WORDS = "1 to 64 letters (A to Z, a to z), digits, dots, underscores or hyphens"
+"""What follows "A room name is …" on a page."""
+RULE = f"{RULE_IN_WORDS}; as a pattern: [A-Za-z0-9_.-]{{1,64}}"
+"""What follows it in an error."""
 
 _NAME = re.compile(NAME_PATTERN)
 _PATH_STEPS = (".", "..")

@@ -9,16 +9,12 @@ from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
-from demos.chat.rooms import LOBBY, NAME_PATTERN, RULE, is_room_name
+from demos.chat.policy import MESSAGE_LIMIT, NAME_LIMIT
+from demos.chat.rooms import LOBBY, NAME_PATTERN, RULE, RULE_IN_WORDS, is_room_name
 from demos.pages import page, problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
-
-MESSAGE_MAX_BYTES = 64 * 1024
-"""UTF-8 bytes of a message: the page says so before the server has to."""
-NAME_MAX_CHARACTERS = 64
-"""Of the name beside a message."""
 
 
 @require_safe
@@ -29,10 +25,10 @@ def room(request: HttpRequest, name: str = LOBBY) -> HttpResponse:
         "room": name,
         "group": f"chat.{name}",
         "socket": f"/ws/chat/{name}/",
-        "message_max_bytes": MESSAGE_MAX_BYTES,
-        "name_max_characters": NAME_MAX_CHARACTERS,
+        "message_max_bytes": MESSAGE_LIMIT,
+        "name_max_characters": NAME_LIMIT,
         "room_pattern": NAME_PATTERN,
-        "room_rule": RULE,
+        "room_rule": RULE_IN_WORDS,
     }
     return render(request, "chat/room.html", context)
 
@@ -55,7 +51,7 @@ def no_such_room(request: HttpRequest, name: str) -> HttpResponse:
         request,
         status=HTTPStatus.NOT_FOUND,
         title="No room can have this name",
-        detail=f"A room name is {RULE}; as a pattern: [A-Za-z0-9_.-]{{1,64}}.",
+        detail=f"A room name is {RULE}.",
     )
 
 

@@ -14,6 +14,17 @@ BAD_ROOMS = ["a%20b", "caf%C3%A9", "x" * 65, "a/b", "a%0Ab", "%0A", "%3Cscript%3
 GOOD_ROOMS = ["lobby", "A-Z_0.9", "x" * 64, "..."]
 
 
+@pytest.fixture(autouse=True)
+def no_collected_files(settings, tmp_path):
+    """Whatever `collectstatic` left on this machine, files are found where they lie."""
+    settings.STATIC_ROOT = tmp_path
+    settings.WHITENOISE_USE_FINDERS = True
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
 class Markup(HTMLParser):
     """Every start tag of a page, in order."""
 

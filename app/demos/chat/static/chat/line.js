@@ -3,6 +3,8 @@ import { countdown, lineState } from "./rules.js";
 
 /** How often the countdown is looked at, in ms: often enough that no second is skipped. */
 const TICK_MS = 250;
+/** A wait that is shorter, in ms, is over before anyone could cut it short. */
+const WORTH_A_BUTTON_MS = 1_000;
 
 export class Line {
   #known = false;
@@ -22,7 +24,8 @@ export class Line {
     document.body.dataset.line = state.state === "open" && !joined ? "connecting" : state.state;
     this.#say(lineState(state, joined));
     this.answered.textContent = this.#known && !joined ? "last answered by" : "answered by";
-    this.retry.hidden = state.state !== "waiting" && state.state !== "closed";
+    const left = (state.retryAt ?? 0) - Date.now();
+    this.retry.hidden = !(state.state === "closed" || (state.state === "waiting" && left > WORTH_A_BUTTON_MS));
     clearInterval(this.#ticking);
     this.clock.textContent = "";
     if (state.state === "waiting" && !state.offline) {
