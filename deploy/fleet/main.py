@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fleet import bootstrap, options, ports
 from fleet.errors import INTERRUPTED, NOTHING_RUNS, FleetError
-from fleet.progress import Progress
+from fleet.progress import Progress, mute
 from fleet.state import Run
 from fleet.usage import USAGE
 
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("\ninterrupted\n")
         return INTERRUPTED
     except BrokenPipeError:  # `make logs | head`
-        sys.stderr.close()
+        mute(sys.stdout)
         return 0
 
 

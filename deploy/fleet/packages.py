@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 PACKAGES = {"nginx": "nginx", "redis-server": "redis-server", "chromium": "chromium"}
 """Program → the package of Debian and Ubuntu that brings it."""
-UNITS = {"nginx": "nginx.service", "redis-server": "redis-server.service"}
-"""Program → the service its package would start at the next boot."""
+SERVICES = ("nginx", "redis-server")
+"""Programs whose packages would start a service of the same name at the next boot."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")  # packages ask it before they start a service; 101 says no
 POLICY_TEXT = "#!/bin/sh\n# Made by `make up` for the time of an installation; may be deleted.\nexit 101\n"
@@ -45,8 +45,8 @@ def ensure(programs: tuple[str, ...], progress: Progress) -> None:
     missing = [program for program in programs if find(program) is None]
     if missing:
         install([PACKAGES[program] for program in missing], progress)
-        for program in missing:
-            _disable(UNITS.get(program))
+        for program in set(missing) & set(SERVICES):
+            _disable(program)
 
 
 def install(packages: list[str], progress: Progress) -> None:
@@ -106,8 +106,6 @@ def _no_service_starts(rights: list[str]) -> Iterator[None]:
         subprocess.run([*rights, "rm", "-f", str(POLICY)], check=False)
 
 
-def _disable(unit: str | None) -> None:
-    """Keep a service that has just been installed from starting at the next boot."""
-    rights = privilege()
-    if unit and rights is not None and shutil.which("systemctl"):
-        subprocess.run([*rights, "systemctl", "disable", "--quiet", unit], capture_output=True, check=False)
+def _disable(service: str) -> None:
+    """Keep a service that has just been installed from starting at the next boot, under systemd and sysvinit alike."""
+    subprocess.run([*(privilege() or []), "update-rc.d", service, "disable"], capture_output=True, check=False)

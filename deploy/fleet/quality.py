@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fleet.progress import Progress
     from fleet.state import Run
 
+NOT_HANDED_ON = (*VARIABLES, "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 BIN = Path(sys.executable).parent
 CHECKS = (
     ("lint", ("ruff", "check", ".")),
@@ -29,7 +30,7 @@ CHECKS = (
 )
 LOCKS = (
     (RUNTIME, ("--extra", "native")),
-    (DEVELOPMENT, ("--extra", "native", "--extra", "dev")),
+    (DEVELOPMENT, ("--extra", "native", "--extra", "dev", "--constraint", RUNTIME)),
 )
 
 
@@ -89,8 +90,9 @@ def _resolve(name: str, extras: Sequence[str]) -> None:
 def _passes(name: str, command: Sequence[str], progress: Progress) -> bool:
     with progress.step(name) as step:
         done = subprocess.run(
-            [str(BIN / command[0]), *command[1:]], cwd=REPOSITORY, capture_output=True, text=True, check=False
-        )
+            [str(BIN / command[0]), *command[1:]], cwd=REPOSITORY, env={**_environ(), "PYTHONPATH": "app"},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
         step.note = "" if done.returncode == 0 else "failed"
     if done.returncode != 0:
         progress.say((done.stdout + done.stderr).strip())
@@ -99,5 +101,9 @@ def _passes(name: str, command: Sequence[str], progress: Progress) -> bool:
 
 def _call(command: Sequence[str]) -> int:
     """Run a command in the repository as if it had been typed there, without make's variables."""
-    environ = {name: value for name, value in os.environ.items() if name not in (*VARIABLES, "PYTHONPATH", "MAKEFLAGS")}
-    return subprocess.run(command, cwd=REPOSITORY, env=environ, check=False).returncode
+    return subprocess.run(command, cwd=REPOSITORY, env=_environ(), check=False).returncode
+
+
+def _environ() -> dict[str, str]:
+    """Return the environment without what make and its caller meant for the fleet."""
+    return {name: value for name, value in os.environ.items() if name not in NOT_HANDED_ON}

@@ -53,7 +53,7 @@ def test_only_what_is_missing_is_installed_and_no_service_starts(machine):
     assert machine.policies == [packages.POLICY_TEXT]
     assert "exit 101" in packages.POLICY_TEXT
     assert not machine.policy.exists()
-    assert ["systemctl", "disable", "--quiet", "nginx.service"] in machine.ran
+    assert ["update-rc.d", "nginx", "disable"] in machine.ran
 
 
 def test_a_rule_of_the_machine_itself_stays(machine):

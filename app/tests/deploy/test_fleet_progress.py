@@ -1,8 +1,12 @@
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 
 from fleet import progress
+from fleet.options import REPOSITORY
 from fleet.progress import Progress
 
 
@@ -53,3 +57,17 @@ def test_a_failed_step_says_so():
     with pytest.raises(ValueError, match="x"), Progress(out).step("try"):
         raise ValueError("x")
     assert "failed" in out.getvalue()
+
+
+def test_the_work_goes_on_when_nobody_reads(tmp_path):
+    """`make up | head -1` starts the fleet all the same, and ends without a complaint."""
+    code = "from fleet.progress import Progress\np = Progress()\nwith p.step('a'): pass\np.say('b')\nopen('done', 'w')"
+    reader, writer = os.pipe()
+    os.close(reader)
+    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY / "deploy")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, cwd=tmp_path, env=environ, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "done").exists()
