@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import subprocess
 import sys
@@ -40,6 +41,7 @@ def up(asked: Options, run: Run, progress: Progress) -> int:
         else:
             settings = _start(asked, run, variables, limits, progress)
         _wait(run, control, settings, progress)
+    _tell_hosts(settings, variables, progress)
     progress.say(status.banner(run, settings))
     return 0
 
@@ -105,6 +107,13 @@ def _tell_differences(run: Run, variables: dict[str, str], progress: Progress) -
         progress.say(
             f"  {', '.join(names)} differs from what the replicas were started with: `make restart` takes it over."
         )
+
+
+def _tell_hosts(settings: Settings, variables: dict[str, str], progress: Progress) -> None:
+    """A fleet that others can reach refuses them as long as it knows no name for itself."""
+    is_public = not all(ipaddress.ip_address(address).is_loopback for address in settings.bind or ())
+    if is_public and "FANOUT_ALLOWED_HOSTS" not in variables:
+        progress.say("  Other machines reach nginx, but get 400 until FANOUT_ALLOWED_HOSTS names this host.")
 
 
 def _wait(run: Run, control: Control, settings: Settings, progress: Progress) -> None:

@@ -333,6 +333,7 @@ def test_down_leaves_nothing_but_data(unstarted):
     assert "Everything has ended" in unstarted.make("down").stdout
     assert unstarted.processes() == []
     assert not [path for path in unstarted.run_dir.rglob("*") if path.is_socket() or path.suffix in (".pid", ".sock")]
+    assert not (unstarted.run_dir / "fleet.json").exists(), "the next start begins with the defaults"
     assert (unstarted.run_dir / "db.sqlite3").exists()
     assert (unstarted.run_dir / "secret_key").read_text() == key
     assert "Nothing runs" in unstarted.make("down").stdout

@@ -1,11 +1,14 @@
+import ast
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from fleet import bootstrap, packages
 from fleet.errors import FleetError
+from fleet.options import REPOSITORY
 from fleet.progress import Progress
 
 
@@ -80,3 +83,15 @@ def test_help_needs_nothing_but_python():
     code = f"import sys; sys.path.insert(0, {deploy!r}); from fleet.main import main; sys.exit(main(['help']))"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     assert "make up" in done.stdout
+
+
+def test_an_old_python_gets_a_sentence():
+    """What it reads before the sentence has no syntax that it does not know."""
+    source = (REPOSITORY / "deploy/fleet/__main__.py").read_text()
+    ast.parse(source, feature_version=(3, 6))
+    shown = []
+    old = SimpleNamespace(version_info=(3, 9, 2), executable="python3", exit=shown.append)
+    before_imports = source.partition("from fleet")[0].replace("import sys", "")
+    exec(before_imports, {"sys": old})  # noqa: S102  # the file's own first lines
+    (sentence,) = shown
+    assert sentence.startswith("The fleet needs Python 3.11 or newer and python3 is 3.9:")
