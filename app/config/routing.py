@@ -30,9 +30,9 @@ async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 websocket_routes: list[Any] = [
-    re_path(r"^ws/$", FanoutConsumer.as_asgi()),
-    re_path(r"^ws/chat/$", ChatConsumer.as_asgi()),
-    re_path(rf"^ws/chat/(?P<room>{NAME_PATTERN})/$", ChatConsumer.as_asgi()),
+    re_path(r"^ws/\Z", FanoutConsumer.as_asgi()),
+    re_path(r"^ws/chat/\Z", ChatConsumer.as_asgi()),
+    re_path(rf"^ws/chat/(?P<room>{NAME_PATTERN})/\Z", ChatConsumer.as_asgi()),
     re_path(r"^ws/chat/", unknown_room),
     re_path(r"", unknown_path),
 ]

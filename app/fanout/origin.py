@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-PORTS = {"http": ":80", "https": ":443"}
+PORTS = {"http": "80", "https": "443"}
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]/:@?#\s]+)(?::(\d+))?", re.IGNORECASE)
+ORIGIN = re.compile(rf"(https?)://({HOST.pattern})", re.IGNORECASE)
 
 
 def is_allowed(origin: str | None, host: str, trusted: Iterable[str]) -> bool:
@@ -28,20 +30,19 @@ def is_allowed(origin: str | None, host: str, trusted: Iterable[str]) -> bool:
     """
     if origin is None or origin in trusted:
         return True
-    parts = urlsplit(origin)
-    return (
-        bool(parts.netloc)
-        and parts.scheme in PORTS
-        and _one_name(parts.netloc, parts.scheme) == _one_name(host, parts.scheme)
-    )
+    page = ORIGIN.fullmatch(origin)
+    if page is None:
+        return False
+    port = PORTS[page[1].lower()]
+    return _normal(page[2], port) == _normal(host, port) is not None
 
 
-def _one_name(netloc: str, scheme: str) -> str:
-    name, port = netloc.lower(), PORTS[scheme]
-    if not name.endswith("]") and ":" in name.rpartition("]")[2]:
-        name, _, number = name.rpartition(":")
-        port = f":{number}"
-    return ("localhost" if name in LOOPBACK else name) + port
+def _normal(host: str, port: str) -> str | None:
+    """Return host and port in one spelling, `port` being the scheme's own; None for what is no host."""
+    match = HOST.fullmatch(host.lower())
+    if match is None:
+        return None
+    return f"{'localhost' if match[1] in LOOPBACK else match[1]}:{match[2] or port}"
 
 
 class OriginCheck:

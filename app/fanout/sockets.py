@@ -101,6 +101,7 @@ class AsgiSocket:
     def overflow(self) -> None:
         """Close as too slow; what is queued is given up, since this client does not read it."""
         self._outbox.clear()
+        self.outbox_bytes = 0
         self.close(close_codes.TOO_SLOW, TOO_SLOW_REASON)
 
     async def _drain(self) -> None:

@@ -1,0 +1,167 @@
+"""The fleet as its clients meet it: through nginx, on real replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from client import Connection, Crowd
+
+pytestmark = pytest.mark.cluster
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+REPLICAS = 3
+MESSAGES = 1000
+SECONDS = 30
+
+
+async def one_on_each_replica(url: str, **options):
+    """Open connections until each replica has answered one; keep one of each."""
+    found = {}
+    async with asyncio.timeout(SECONDS):
+        while len(found) < REPLICAS:
+            client = await connect(url, **options)
+            replica = client.response.headers["X-Replica"]
+            if replica in found:
+                await client.close()
+            else:
+                found[replica] = client
+    return found
+
+
+async def test_every_replica_hears_every_replica(fleet):
+    """A client on each of three replicas gets all that each sends: none lost, doubled or out of order."""
+    clients = await one_on_each_replica(f"{fleet.ws_url}/ws/chat/proof/")
+    heard = {receiver: defaultdict(list) for receiver in clients}
+
+    async def publish(replica):
+        for number in range(MESSAGES):
+            await clients[replica].send(json.dumps({"message": f"{replica} {number}"}))
+
+    async def receive(replica):
+        for _ in range(MESSAGES * REPLICAS):
+            publisher, number = json.loads(await clients[replica].recv())["message"].split()
+            heard[replica][publisher].append(int(number))
+
+    async with asyncio.timeout(SECONDS):
+        await asyncio.gather(*map(publish, clients), *map(receive, clients))
+    for receiver, publishers in heard.items():
+        assert set(publishers) == set(clients), f"{receiver} heard only {set(publishers)}"
+        for publisher, numbers in publishers.items():
+            assert numbers == list(range(MESSAGES)), f"{publisher} -> {receiver}"
+    for client in clients.values():
+        await client.close()
+
+
+async def test_a_ten_line_script_works(fleet):
+    """A plain `websockets` script chats with itself: it sends a message and gets it back."""
+    async with connect(f"{fleet.ws_url}/ws/chat/") as socket:
+        await socket.send(json.dumps({"message": "hi"}))
+        assert json.loads(await socket.recv())["message"] == "hi"
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        ("{", "JSON"),
+        ("[]", "object"),
+        ('{"text": "hi"}', "message"),
+        ('{"message": 7}', "string"),
+        (json.dumps({"message": "x" * (64 * 1024 + 1)}), "64 KiB"),
+        (b"hi", "text frames"),
+        ("[" * 100_000, "JSON"),
+    ],
+    ids=["not JSON", "no object", "no message", "no string", "too long", "binary", "nested"],
+)
+async def test_bad_input_of_a_plain_client_costs_only_itself(fleet, frame, reason):
+    """A plain client that sends nonsense is closed with 4400 and the reason; what others say is not lost."""
+    url = f"{fleet.ws_url}/ws/chat/nonsense/"
+    async with asyncio.timeout(SECONDS), connect(url) as other, connect(url) as offender:
+        await offender.send(frame)
+        with pytest.raises(ConnectionClosed):
+            await offender.recv()
+        assert offender.close_code == 4400
+        assert reason in offender.close_reason
+        await other.send('{"message": "still here"}')
+        assert json.loads(await other.recv()) == {"message": "still here"}
+
+
+def test_a_thousand_clients_connect_at_once(fleet):
+    """1,000 handshakes that arrive together are all accepted, and spread over the replicas."""
+    crowd = Crowd(("127.0.0.1", fleet.port), "/ws/chat/storm/")
+    try:
+        crowd.connect(1000)
+        replicas = [connection.replica for connection in crowd.connections]
+        assert set(replicas) == set(fleet.names)
+        assert min(map(replicas.count, fleet.names)) > 1000 / REPLICAS / 2
+    finally:
+        crowd.close()
+
+
+def publish_and_count(crowd: Crowd, messages: int) -> dict[Connection, list[bytes]]:
+    """Publish from the first connection; return what each got, until all have all or time is up."""
+    got: dict[Connection, list[bytes]] = {connection: [] for connection in crowd.connections}
+    for number in range(messages):
+        crowd.connections[0].send(b'{"message":"%d"}' % number)
+        crowd.read_until(time.monotonic(), lambda connection, texts: got[connection].extend(texts))
+    deadline = time.monotonic() + SECONDS
+    while any(len(texts) < messages for texts in got.values()) and time.monotonic() < deadline:
+        crowd.read_until(time.monotonic() + 0.05, lambda connection, texts: got[connection].extend(texts))
+    return got
+
+
+def test_five_hundred_clients_get_two_hundred_messages(fleet):
+    """500 clients behind nginx get 200 messages each, in order."""
+    crowd = Crowd(("127.0.0.1", fleet.port), "/ws/chat/crowd/")
+    try:
+        crowd.connect(500)
+        expected = [b'{"message":"%d"}' % number for number in range(200)]
+        for connection, texts in publish_and_count(crowd, 200).items():
+            assert texts == expected, f"a client of {connection.replica} got {len(texts)}"
+    finally:
+        crowd.close()
+
+
+def test_scaling_and_restarting_spare_the_survivors(own_fleet):
+    """Clients of a replica that stays are not cut by `make scale`; a restart says 1012 to each client."""
+    fleet = own_fleet
+    crowd = Crowd(("127.0.0.1", fleet.port), "/ws/chat/scale/")
+    try:
+        crowd.connect(300)
+        fleet.make("scale", REPLICAS=5)
+        fleet.make("scale", REPLICAS=2)
+        crowd.read_until(time.monotonic() + 1, lambda *_: None)
+        for connection in crowd.connections:
+            stays = connection.replica in ("web-1", "web-2")
+            assert connection.closed == (None if stays else 1012), connection.replica
+        fleet.make("restart")
+        crowd.read_until(time.monotonic() + 1, lambda *_: None)
+        assert {connection.closed for connection in crowd.connections} == {1012}
+    finally:
+        crowd.close()
+
+
+def test_a_delivery_costs_a_twentieth_of_stock():
+    """The kept script measures at most 1/20 of a stock tutorial consumer's CPU for each delivery."""
+    command = [
+        sys.executable,
+        "loadtest/benchmark.py",
+        "--at-least",
+        "20",
+        "--messages",
+        "300",
+        "--stock-messages",
+        "15",
+    ]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "of stock" in done.stdout

@@ -1,0 +1,225 @@
+"""The consumers over plain ASGI, as any server runs them: plain clients, fanout.v1, and what they must not send."""
+
+import asyncio
+import json
+
+import pytest
+from channels.testing import WebsocketCommunicator
+
+from config.asgi import application
+from fanout import close_codes, hub, policy
+from fanout.errors import BadData, Unavailable
+from fanout.policy import Policy
+from fanout.sockets import AsgiBroadcaster, AsgiSocket
+
+ORIGIN = [(b"host", b"localhost")]
+
+
+class Strict(Policy):
+    """Lets in who asks for a room that is not secret, lets nobody talk in `quiet`, takes numbers only."""
+
+    kind = "strict"
+    frame_limit = 200
+
+    async def may_join(self, scope, group):
+        return not group.endswith("secret")
+
+    async def may_publish(self, scope, group):
+        return not group.endswith("quiet")
+
+    def clean(self, data):
+        if not isinstance(data, int):
+            raise BadData("Send a number.")
+        return data
+
+
+@pytest.fixture(autouse=True)
+def strict(settings, monkeypatch):
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "fanout.layers.InMemoryChannelLayer"}}
+    monkeypatch.setitem(policy._policies, "strict", Strict())
+
+
+@pytest.fixture
+async def connect():
+    """Open a connection; all are closed at the end."""
+    opened = []
+
+    async def connect(path="/ws/", subprotocol="fanout.v1"):
+        client = WebsocketCommunicator(application, path, ORIGIN, [subprotocol] if subprotocol else None)
+        connected, accepted = await client.connect()
+        assert connected
+        assert accepted == subprotocol
+        opened.append(client)
+        return client
+
+    yield connect
+    for client in opened:
+        await client.disconnect()
+
+
+async def ask(client, frame):
+    """Send a frame and return the answer."""
+    await client.send_to(text_data=frame if isinstance(frame, str) else json.dumps(frame))
+    return json.loads(await client.receive_from())
+
+
+async def test_a_join_is_answered_with_group_and_replica(connect):
+    """`joined` echoes the id and the group and says who answered."""
+    client = await connect()
+    answer = await ask(client, {"type": "join", "id": 7, "group": "chat.lobby"})
+    assert answer.pop("replica")
+    assert answer == {"type": "joined", "id": 7, "group": "chat.lobby"}
+
+
+async def test_a_publication_reaches_every_member_and_is_acknowledged(connect):
+    """The publisher gets the publication and an ack; another member gets the same frame."""
+    one, two = await connect(), await connect()
+    for client in (one, two):
+        await ask(client, {"type": "join", "group": "chat.lobby"})
+    await one.send_json_to(
+        {"type": "publish", "id": 2, "group": "chat.lobby", "data": {"message": "hi", "name": "Ada"}}
+    )
+    got = [await one.receive_json_from(), await one.receive_json_from()]
+    frame = {"type": "publication", "group": "chat.lobby", "data": {"message": "hi", "name": "Ada"}}
+    assert frame in got
+    assert {"type": "ack", "id": 2} in got
+    assert await two.receive_json_from() == frame
+
+
+async def test_plain_and_v1_clients_of_a_group_hear_each_other(connect):
+    """A plain client gets the data alone, a client of fanout.v1 gets the frame."""
+    plain, v1 = await connect("/ws/chat/", subprotocol=None), await connect()
+    await ask(v1, {"type": "join", "group": "chat.lobby"})
+    await plain.send_json_to({"message": "hi"})
+    assert await plain.receive_json_from() == {"message": "hi"}
+    assert await v1.receive_json_from() == {"type": "publication", "group": "chat.lobby", "data": {"message": "hi"}}
+
+
+async def test_one_socket_serves_many_groups(connect):
+    """What is published to either group arrives, and what is left does not any more."""
+    client = await connect()
+    for group in ("chat.a", "chat.b"):
+        await ask(client, {"type": "join", "group": group})
+    assert (await ask(client, {"type": "leave", "id": 3, "group": "chat.a"}))["type"] == "left"
+    await hub.get_hub().publish("chat.a", {"message": "to a"})
+    await hub.get_hub().publish("chat.b", {"message": "to b"})
+    assert (await client.receive_json_from())["data"] == {"message": "to b"}
+    assert await client.receive_nothing()
+
+
+async def test_joining_twice_delivers_once(connect):
+    """A second join is answered like the first and doubles nothing."""
+    client = await connect()
+    for _ in range(2):
+        assert (await ask(client, {"type": "join", "group": "chat.a"}))["type"] == "joined"
+    await hub.get_hub().publish("chat.a", {"message": "once"})
+    await client.receive_json_from()
+    assert await client.receive_nothing()
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ("{", "bad_frame"),
+        ("[1]", "bad_frame"),
+        ("[" * 100_000, "bad_frame"),
+        ('{"type":"publish","group":"chat.a","data":' + "[" * 100_000, "bad_frame"),
+        ({"id": 5}, "unknown_type"),
+        ({"type": "nope", "id": 5}, "unknown_type"),
+        ({"type": 5, "id": 5}, "unknown_type"),
+        ({"type": "join", "id": 5}, "bad_frame"),
+        ({"type": "join", "id": 5, "group": 7}, "bad_frame"),
+        ({"type": "join", "id": 5, "group": "a b"}, "bad_group"),
+        ({"type": "join", "id": 5, "group": "x" * 100}, "bad_group"),
+        ({"type": "join", "id": 5, "group": "chat.ä"}, "bad_group"),
+        ({"type": "join", "id": 5, "group": "unregistered.x"}, "forbidden"),
+        ({"type": "join", "id": 5, "group": "strict.secret"}, "forbidden"),
+        ({"type": "leave", "id": 5, "group": "chat.a"}, "not_joined"),
+        ({"type": "publish", "id": 5, "group": "strict.quiet", "data": 1}, "forbidden"),
+        ({"type": "publish", "id": 5, "group": "unregistered.x", "data": 1}, "forbidden"),
+        ({"type": "publish", "id": 5, "group": "strict.a", "data": "x"}, "bad_data"),
+        ({"type": "publish", "id": 5, "group": "strict.a", "data": "x" * 300}, "too_large"),
+        ({"type": "publish", "id": 5, "group": "chat.a", "data": {"message": "x" * 70_000}}, "too_large"),
+        ({"type": "publish", "id": 5, "group": "chat.a"}, "bad_frame"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+async def test_a_refused_frame_gets_an_error_and_the_socket_stays(connect, frame, code):
+    """Every refusal has a code, a sentence and the frame's id where there is one; the next frame is served."""
+    client = await connect()
+    answer = await ask(client, frame)
+    assert (answer["type"], answer["code"]) == ("error", code)
+    assert answer["id"] == (5 if isinstance(frame, dict) else None)
+    assert answer["message"].endswith((".", ")"))
+    assert (await ask(client, {"type": "join", "group": "chat.a"}))["type"] == "joined"
+
+
+async def test_a_binary_frame_is_refused(connect):
+    """fanout.v1 speaks text."""
+    client = await connect()
+    await client.send_to(bytes_data=b"\0")
+    assert json.loads(await client.receive_from())["code"] == "bad_frame"
+
+
+async def test_redis_away_is_an_error_and_the_socket_stays(connect, monkeypatch):
+    """A publish that Redis did not take gets `unavailable`; the client may try again."""
+    client = await connect()
+    await ask(client, {"type": "join", "group": "chat.a"})
+
+    async def away(*_):
+        raise Unavailable("Redis can't be reached; try again.")
+
+    monkeypatch.setattr(hub.get_hub()._layer, "publish", away)
+    answer = await ask(client, {"type": "publish", "id": 3, "group": "chat.a", "data": {"message": "hi"}})
+    assert answer == {"type": "error", "id": 3, "code": "unavailable", "message": "Redis can't be reached; try again."}
+
+
+async def test_a_plain_client_is_closed_when_redis_is_away(connect, monkeypatch):
+    """A plain client that can't be served now gets 1013 and the sentence."""
+    client = await connect("/ws/chat/", subprotocol=None)
+
+    async def away(*_):
+        raise Unavailable("Redis can't be reached; try again.")
+
+    monkeypatch.setattr(hub.get_hub()._layer, "publish", away)
+    await client.send_json_to({"message": "hi"})
+    closed = await client.receive_output()
+    assert (closed["code"], closed["reason"]) == (close_codes.TRY_AGAIN_LATER, "Redis can't be reached; try again.")
+
+
+async def test_a_path_without_plain_clients_refuses_them():
+    """`/ws/` is for fanout.v1 alone: a client without the subprotocol is refused at the handshake."""
+    client = WebsocketCommunicator(application, "/ws/", ORIGIN)
+    connected, _ = await client.connect()
+    assert not connected
+    await client.wait()
+
+
+async def test_a_client_that_goes_leaves_its_groups(connect):
+    """When the socket ends, the process leaves the groups that nobody else is in."""
+    client = await connect()
+    await ask(client, {"type": "join", "group": "chat.gone"})
+    await client.disconnect()
+    assert "chat.gone" not in hub.get_hub().groups
+
+
+async def test_a_slow_asgi_client_is_closed_at_its_limit():
+    """On a server without our extension, a socket whose outbox is full is closed as too slow, others go on."""
+    blocked, sent, fine = asyncio.Event(), [], []
+
+    async def stuck(message):
+        sent.append(message)
+        await blocked.wait()
+
+    async def free(message):
+        fine.append(message)
+
+    slow, fast = AsgiSocket(stuck), AsgiSocket(free)
+    for _ in range(20):
+        AsgiBroadcaster().broadcast([slow, fast], b"x" * 100, limit=1000)
+        await asyncio.sleep(0)
+    assert len(fine) == 20
+    assert slow.outbox_bytes <= 1000
+    blocked.set()
+    await slow._task
+    assert sent[-1]["code"] == close_codes.TOO_SLOW
