@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 TITLES = re.compile(r"(\S*/)?(nginx:|redis-server)")
 """Programs that write their title over their environment: their mark is gone, their folder tells."""
 
+DELETED = " (deleted)"  # what the kernel adds to the name of a folder that somebody removed under a process
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -68,7 +70,7 @@ def look(process: psutil.Process) -> Seen | None:
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
         mark = process.environ().get(MARK)
-        return Seen(process.pid, tuple(process.cmdline()), process.cwd(), mark)
+        return Seen(process.pid, tuple(process.cmdline()), process.cwd().removesuffix(DELETED), mark)
     except (psutil.Error, OSError):
         return None
 

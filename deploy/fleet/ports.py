@@ -120,6 +120,7 @@ def _holder(pid: int) -> Holder:
     folder = Path(f"/proc/{pid}")
     try:
         words = folder.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").split()
-        return Holder(pid, " ".join(words[:3]), str((folder / "cwd").readlink()))
+        here = str((folder / "cwd").readlink()).removesuffix(" (deleted)")
+        return Holder(pid, " ".join(words[:3]), here)
     except OSError:
         return Holder(pid, "a process", "")

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import random
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,11 +21,13 @@ MAKE_SECONDS = 100
 NOT_OURS = (*VARIABLES, "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONPATH")
 
 WATCH = """
-import subprocess, sys
+import shutil, subprocess, sys
 sys.stdin.read()
-subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+subprocess.run(sys.argv[2:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+shutil.rmtree(sys.argv[1])
 """
-"""Waits until its standard input closes, which it also does when pytest is killed, and then takes the fleet down."""
+"""Waits until its standard input closes, which it does also when pytest is killed, then takes the fleet down
+and its folder away."""
 
 
 class Fleet:
@@ -149,7 +150,7 @@ def a_folder():
     folder = Path(tempfile.mkdtemp(prefix="fleet-", dir="/tmp"))
     fleet = Fleet(folder / "run", a_free_port())
     guard = subprocess.Popen(
-        [sys.executable, "-c", WATCH, *fleet.command("down")],
+        [sys.executable, "-c", WATCH, str(folder), *fleet.command("down")],
         stdin=subprocess.PIPE, env=clean_environment(), start_new_session=True,
     )  # fmt: skip
     try:
@@ -159,7 +160,6 @@ def a_folder():
         left = fleet.processes()
         for process in left:
             process.kill()
-        shutil.rmtree(folder)
     assert not left, f"make down left {left}"
 
 

@@ -2,6 +2,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -360,3 +361,12 @@ def test_down_ends_what_a_killed_supervisor_left(unstarted):
     os.kill(unstarted.pid("supervisor"), signal.SIGKILL)
     assert "Everything has ended" in unstarted.make("down").stdout
     assert unstarted.processes() == []
+
+
+def test_a_removed_run_folder_is_no_obstacle(unstarted):
+    """Whoever deletes it under a running fleet gets a new one, and nothing of the old one stays."""
+    unstarted.make("up", REPLICAS=1, PORT=unstarted.port)
+    before = unstarted.pids
+    shutil.rmtree(unstarted.run_dir)
+    unstarted.make("up", REPLICAS=1, PORT=unstarted.port)
+    assert not any(is_alive(pid) for pid in before.values())
