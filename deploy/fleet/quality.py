@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fleet import nginx, packages
+from fleet import docs, nginx, packages
 from fleet.bootstrap import DEVELOPMENT, RUNTIME
 from fleet.errors import FAILED, FleetError
 from fleet.options import REPOSITORY, VARIABLES, Options
@@ -50,6 +50,12 @@ def check(_asked: Options, _run: Run, progress: Progress) -> int:
     except FleetError as error:
         progress.say(str(error))
         failed.append("nginx -t")
+    with progress.step("documents") as step:
+        problems = docs.problems()
+        step.note = "failed" if problems else ""
+    if problems:
+        progress.say("\n".join(problems))
+        failed.append("documents")
     progress.say(f"Failed: {', '.join(failed)}." if failed else "All checks passed.")
     return FAILED if failed else 0
 

