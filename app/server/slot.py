@@ -58,6 +58,8 @@ def claimed(folder: Path, name: str | None = None, suffix: str = SUFFIX) -> Iter
     except OSError as error:
         raise SlotError(f"The socket folder {folder} can't be used: {error.strerror}. Create it first.") from None
     try:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise SlotError(f"The socket folder {folder} can't be written to: give it to the user of the replica.")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield _named(folder, name, suffix) if name else _first_free(folder)
     finally:
@@ -81,10 +83,15 @@ def _first_free(folder: Path) -> Slot:
     raise SlotError(f"All {SLOTS} slots of {folder} are in use.")
 
 
-def _slot(folder: Path, name: str, suffix: str = SUFFIX) -> Slot:
+def check_name(name: str) -> str:
+    """Return the name, or raise SlotError: it is a file's name, a header's value and a metric's label."""
     if not NAME.fullmatch(name):
         raise SlotError(f"--name {name!r} must be letters, digits, - _ and ., for example web-1.")
-    path = folder.absolute() / f"{name}{suffix}"
+    return name
+
+
+def _slot(folder: Path, name: str, suffix: str = SUFFIX) -> Slot:
+    path = folder.absolute() / f"{check_name(name)}{suffix}"
     if len(os.fsencode(path)) > PATH_LIMIT:
         raise SlotError(
             f"{path} has {len(os.fsencode(path))} bytes, a unix socket's path may have {PATH_LIMIT}: "
@@ -108,9 +115,11 @@ def _free(path: Path) -> bool:
             probe.connect(os.fspath(path))
         except ConnectionRefusedError:
             try:
-                path.unlink()
+                path.unlink(missing_ok=True)
             except OSError as error:
                 raise SlotError(f"The stale socket {path} can't be removed: {error.strerror}.") from None
+            return True
+        except FileNotFoundError:  # its replica has just left
             return True
         except OSError:
             return False

@@ -1,0 +1,36 @@
+"""A scripted application in real server processes."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.replicas import APP, folder, start, start_once  # noqa: F401  # fixtures
+
+HERE = Path(__file__).parent
+APPLICATION = "scripted:application"
+
+
+def with_scripted(starter):
+    starter.notes = starter.folder / "notes"
+    starter.notes.touch()
+    starter.environment |= {"PYTHONPATH": f"{APP}:{HERE}", "SCRIPTED_NOTES": str(starter.notes)}
+    return starter
+
+
+@pytest.fixture
+def scripted(start):  # noqa: F811  # the fixture
+    """Start servers that can serve `scripted:application`."""
+    return with_scripted(start)
+
+
+@pytest.fixture
+def script():
+    """Return the path by which a WebSocket client has these ASGI messages sent to itself."""
+    return lambda *messages, path="/": f"{path}?{quote(repr(list(messages)))}"
+
+
+@pytest.fixture(scope="module")
+def server(start_once):  # noqa: F811  # the fixture
+    """One replica of the scripted application for a module."""
+    return with_scripted(start_once).replica(APPLICATION)

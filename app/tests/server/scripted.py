@@ -1,0 +1,116 @@
+"""An ASGI application that does what its client tells it; the tests run it in real server processes.
+
+HTTP: `/` tells the scope, `/hold` answers when the process gets SIGUSR1.
+WebSocket: the query is a list of ASGI messages to send; then events are noted until the client goes.
+`/hub` joins the room of all `/hub` sockets over the extension `fanout.socket`, and takes commands.
+"""
+
+import ast
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+from urllib.parse import unquote
+
+NOTES = os.environ.get("SCRIPTED_NOTES", os.devnull)
+room = {}
+changed = asyncio.Condition()
+
+
+def note(text):
+    """Write a line where the test can read it."""
+    with Path(NOTES).open("a", encoding="utf-8") as notes:
+        notes.write(f"{text}\n")
+
+
+async def released():
+    """Wait for SIGUSR1."""
+    event, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, event.set)
+    print("waiting for SIGUSR1", file=__import__("sys").stderr, flush=True)
+    await event.wait()
+
+
+async def application(scope, receive, send):
+    match scope["type"], scope.get("path"):
+        case "http", path:
+            await http(scope, send, path)
+        case "websocket", "/hub":
+            await hub(scope, receive, send)
+        case "websocket", path:
+            await websocket(scope, receive, send, path)
+        case kind, _:
+            raise ValueError(f"no {kind} here")
+
+
+async def http(scope, send, path):
+    if path == "/hold":
+        await released()
+    told = {name: scope.get(name) for name in ("client", "scheme", "path")}
+    told["extensions"] = sorted(scope.get("extensions", {}))
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": json.dumps(told).encode()})
+
+
+async def websocket(scope, receive, send, path):
+    note(f"connect {(await receive())['type']} {sorted(scope.get('extensions', {}))}")
+    for message in ast.literal_eval(unquote(scope["query_string"].decode())):
+        if message == "receive":
+            note(await receive())
+        else:
+            await send(message)
+    while (event := await receive())["type"] != "websocket.disconnect":
+        note(event)
+        await send({"type": "websocket.send", **{key: event.get(key) for key in ("text", "bytes")}})
+    if path == "/stubborn":
+        await released()
+    note(f"disconnect {event['code']}")
+
+
+async def hub(scope, receive, send):
+    await receive()
+    socket = scope["extensions"]["fanout.socket"]["socket"]
+    socket.accept()
+    await _enter(socket, scope["client"])
+    try:
+        while (event := await receive())["type"] == "websocket.receive":
+            await command(socket, send, *ast.literal_eval(event["text"]))
+    finally:
+        del room[socket]
+        async with changed:
+            changed.notify_all()
+
+
+async def _enter(socket, client):
+    room[socket] = client
+    async with changed:
+        changed.notify_all()
+
+
+async def command(socket, send, verb, *values):
+    match verb:
+        case "broadcast":
+            count, size, limit = values
+            for number in range(count):
+                socket.broadcaster.broadcast(set(room), numbered(number, size), limit)
+        case "mixed":
+            count, size, limit = values
+            for number in range(0, count, 3):
+                await send({"type": "websocket.send", "text": numbered(number, size).decode()})
+                socket.broadcaster.broadcast({socket}, numbered(number + 1, size), limit)
+                socket.send(numbered(number + 2, size))
+        case "until":  # so many are in the room
+            async with changed:
+                await changed.wait_for(lambda: len(room) == values[0])
+            socket.send(b"done")
+        case "close":
+            await send({"type": "websocket.close", "code": 1000})
+            socket.send(b"late")
+            socket.broadcaster.broadcast({socket}, b"late", 1 << 20)
+            await send({"type": "websocket.send", "text": "late"})
+
+
+def numbered(number, size):
+    """A payload of `size` bytes that begins with its number."""
+    return b"%d:" % number + b"x" * (size - len(b"%d:" % number))
