@@ -11,7 +11,7 @@ from typing import Any
 
 from daphne.cli import CommandLineInterface
 
-from server.slot import Slot, SlotError, claimed
+from server.slot import Slot, SlotError, check_name, claimed
 
 DEFAULT_APPLICATION = "config.asgi:application"
 BINDINGS = ("host", "port", "unix_socket", "file_descriptor", "socket_strings")
@@ -59,12 +59,17 @@ class CommandLine(CommandLineInterface):
             # On a unix socket the client's address is what nginx says, and nothing else is believed.
             options["proxy_forwarded_address_header"] = "X-Real-IP"
             options["proxy_forwarded_proto_header"] = "X-Forwarded-Proto"
-        name = given.name or (slots[0].name if slots else "")
+        name = check_name(given.name) if given.name else slots[0].name if slots else ""
         return Server(**options, name=name, pid_file=given.pid_file, listening=self.claims.close)
 
     def load_asgi_app(self, asgi_app_path: str) -> Any:
         """Return the application, or end with a sentence."""
         module, _, attribute = asgi_app_path.partition(":")
+        if not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
+            sys.exit(
+                f"Cannot start: the application {asgi_app_path!r} must be given as module:object, "
+                f"for example {DEFAULT_APPLICATION}."
+            )
         try:
             return super().load_asgi_app(asgi_app_path)
         except ModuleNotFoundError as error:
@@ -72,8 +77,8 @@ class CommandLine(CommandLineInterface):
                 sys.exit(f"Cannot start: there is no module {error.name!r} for the application {asgi_app_path!r}.")
             raise
         except AttributeError:
-            if not hasattr(sys.modules.get(module), attribute):
-                sys.exit(f"Cannot start: the module {module!r} has no {attribute or 'application'!r}.")
+            if module in sys.modules:  # else it broke while it was imported
+                sys.exit(f"Cannot start: the module {module!r} has no {attribute!r}.")
             raise
 
     def _bound(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Daphne installs Twisted's reactor; nothing of Twisted may be imported before it.
-from daphne.server import Server as DaphneServer  # isort: skip
+from daphne.server import Server as DaphneServer, twisted_loop  # isort: skip
 
 import asyncio
 import logging
@@ -60,8 +60,11 @@ class Server(DaphneServer):
 
     def run(self) -> None:
         """Listen and serve until stopped."""
+        if self.signal_handlers:  # type: ignore[has-type]
+            # Before the pid file and the socket, which say "I am here": who is told to go then goes as planned.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                twisted_loop.add_signal_handler(number, self._on_signal, signal.Signals(number).name)
         # Twisted's handler would stop the reactor at once; ours drains first.
-        self._wants_signals = bool(vars(self)["signal_handlers"])
         self.signal_handlers = False
         reactor.callWhenRunning(self._running)
         try:
@@ -128,10 +131,6 @@ class Server(DaphneServer):
     def _running(self) -> None:
         self._listening()
         self._lifespan.start()
-        if self._wants_signals:
-            loop = asyncio.get_event_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self._on_signal, signal.Signals(number).name)
 
     def _on_signal(self, name: str) -> None:
         if self._drain is None:

@@ -39,6 +39,11 @@ class ReplicaWebSocket(WebSocketProtocol):
             case _:
                 super().handle_reply(message)
 
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:  # noqa: N802,N803
+        """Tell the application; there is none if the handshake was malformed."""
+        if self in self.server.connections:
+            super().onClose(wasClean, code, reason)
+
     def close(self, code: int, reason: str) -> None:
         """Close with any code; before the handshake is answered, refuse it."""
         if self.state == self.STATE_CONNECTING:
@@ -95,3 +100,9 @@ class ReplicaWebSocketFactory(WebSocketFactory):
     """Makes ReplicaWebSockets."""
 
     protocol = ReplicaWebSocket
+
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 - Twisted's name
+        """Return the protocol of a new connection; even its refusal of a malformed handshake knows the server."""
+        protocol = super().buildProtocol(addr)
+        protocol.server = self.server_class
+        return protocol
