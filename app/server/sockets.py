@@ -35,15 +35,16 @@ class ReplicaBroadcaster:
 class ReplicaSocket:
     """One WebSocket, as the hub sees it."""
 
-    __slots__ = ("_direct", "_protocol", "_transport")
+    __slots__ = ("_direct", "_kernel", "_protocol", "_transport")
 
     broadcaster = ReplicaBroadcaster()
 
     def __init__(self, protocol: ReplicaWebSocket) -> None:
         self._protocol = protocol
         self._transport = transport = protocol.transport
+        self._kernel: Any = _kernel_transport(transport)
         # Only a bare kernel socket may be written to: TLS wraps its own around it.
-        bare = isinstance(transport, tcp.Connection) and not transport.TLS
+        bare = self._kernel is transport and not transport.TLS
         self._direct: Any = transport.socket.send if bare else None
 
     def accept(self, subprotocol: str | None = None) -> None:
@@ -77,11 +78,9 @@ class ReplicaSocket:
 
     @property
     def queued_bytes(self) -> int:
-        """What waits in Twisted's buffers for this socket."""
-        transport = self._transport
-        if self._direct is None:
-            return 0
-        queued: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen  # noqa: SLF001
+        """What waits in Twisted's buffers for this socket; over TLS, encrypted."""
+        kernel = self._kernel
+        queued: int = len(kernel.dataBuffer) - kernel.offset + kernel._tempDataLen  # noqa: SLF001
         return queued
 
     def _queue(self, frame: bytes, limit: int | None) -> None:
@@ -89,3 +88,10 @@ class ReplicaSocket:
             self.close(TOO_SLOW, TOO_SLOW_REASON)
         else:
             self._transport.write(frame)
+
+
+def _kernel_transport(transport: Any) -> Any:
+    """Return the transport that owns the kernel's socket: TLS wraps itself around it."""
+    while not isinstance(transport, tcp.Connection):
+        transport = transport.transport
+    return transport

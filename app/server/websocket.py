@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 REASON_LIMIT = 123
 """Bytes of a close reason: a control frame holds 125, two are the code."""
-NORMAL = 1000
+NORMAL, INTERNAL_ERROR = 1000, 1011
+SENDABLE = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
+"""Close codes that a frame may carry (RFC 6455, 7.4, and its registry); any other breaks the protocol."""
 
 
 class ReplicaWebSocket(WebSocketProtocol):
@@ -33,7 +35,7 @@ class ReplicaWebSocket(WebSocketProtocol):
             case "websocket.close":
                 self.close(message.get("code") or NORMAL, message.get("reason") or "")
             case "websocket.http.response.start":
-                self.refusal = message
+                self.refusal = dict(message)
             case "websocket.http.response.body":
                 self._refuse(message)
             case _:
@@ -50,6 +52,7 @@ class ReplicaWebSocket(WebSocketProtocol):
             if hasattr(self, "handshake_deferred"):
                 self.serverReject()
         elif self.state == self.STATE_OPEN:
+            code = code if code in SENDABLE else INTERNAL_ERROR
             # sendClose refuses 1001, 1012 and 1013 (autobahn#1642).
             self.sendCloseFrame(code=code, reasonUtf8=encode_truncate(reason, REASON_LIMIT))
 
@@ -84,16 +87,26 @@ class ReplicaWebSocket(WebSocketProtocol):
         """Refuse the handshake by the response that the application has given (ASGI websocket.http.response)."""
         if self.refusal is None or not hasattr(self, "handshake_deferred"):
             return
-        body: bytes = message.get("body", b"")
-        headers = [(name.decode("latin1"), value.decode("latin1")) for name, value in self.refusal.get("headers", ())]
-        lines = [*headers, *self.server.headers_text, ("Content-Length", str(len(body))), ("Connection", "close")]
-        status = HTTPStatus(self.refusal["status"])
-        head = f"HTTP/1.1 {status.value} {status.phrase}\r\n" + "".join(f"{n}: {v}\r\n" for n, v in lines) + "\r\n"
-        self.sendData(head.encode("latin1") + body)
+        self.refusal["body"] = self.refusal.get("body", b"") + message.get("body", b"")
+        if message.get("more_body"):
+            return
+        self.sendData(_response(self.refusal, self.server.headers))
         self.handshake_deferred.addErrback(lambda _: None)
         del self.handshake_deferred
         self.server.protocol_disconnected(self)
         self.dropConnection(abort=False)
+
+
+def _response(refusal: dict[str, Any], more: list[tuple[bytes, bytes]]) -> bytes:
+    status: int = refusal["status"]
+    body: bytes = refusal["body"]
+    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+    ours = (b"content-length", b"connection")
+    headers: list[tuple[bytes, bytes]]
+    headers = [(name, value) for name, value in refusal.get("headers", ()) if name.lower() not in ours]
+    headers += [*more, (b"Content-Length", b"%d" % len(body)), (b"Connection", b"close")]
+    head = f"HTTP/1.1 {status} {phrase}\r\n".encode("latin1")
+    return head + b"".join(b"%b: %b\r\n" % header for header in headers) + b"\r\n" + body
 
 
 class ReplicaWebSocketFactory(WebSocketFactory):

@@ -12,9 +12,7 @@ APPLICATION = "scripted:application"
 
 
 def with_scripted(starter):
-    starter.notes = starter.folder / "notes"
-    starter.notes.touch()
-    starter.environment |= {"PYTHONPATH": f"{APP}:{HERE}", "SCRIPTED_NOTES": str(starter.notes)}
+    starter.environment["PYTHONPATH"] = f"{APP}:{HERE}"
     return starter
 
 

@@ -1,34 +1,32 @@
 """An ASGI application that does what its client tells it; the tests run it in real server processes.
 
 HTTP: `/` tells the scope, `/hold` answers when the process gets SIGUSR1.
-WebSocket: the query is a list of ASGI messages to send; then events are noted until the client goes.
+WebSocket: the query is a list of ASGI messages to send; then comes an echo until the client goes.
+What it notes it says on standard error, where the test can wait for it.
 `/hub` joins the room of all `/hub` sockets over the extension `fanout.socket`, and takes commands.
 """
 
 import ast
 import asyncio
 import json
-import os
 import signal
-from pathlib import Path
+import sys
 from urllib.parse import unquote
 
-NOTES = os.environ.get("SCRIPTED_NOTES", os.devnull)
 room = {}
 changed = asyncio.Condition()
 
 
 def note(text):
-    """Write a line where the test can read it."""
-    with Path(NOTES).open("a", encoding="utf-8") as notes:
-        notes.write(f"{text}\n")
+    sys.stderr.write(f"noted: {text}\n")
+    sys.stderr.flush()
 
 
 async def released():
     """Wait for SIGUSR1."""
     event, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, event.set)
-    print("waiting for SIGUSR1", file=__import__("sys").stderr, flush=True)
+    note("waits for SIGUSR1")
     await event.wait()
 
 
@@ -56,12 +54,8 @@ async def http(scope, send, path):
 async def websocket(scope, receive, send, path):
     note(f"connect {(await receive())['type']} {sorted(scope.get('extensions', {}))}")
     for message in ast.literal_eval(unquote(scope["query_string"].decode())):
-        if message == "receive":
-            note(await receive())
-        else:
-            await send(message)
+        await send(message)
     while (event := await receive())["type"] != "websocket.disconnect":
-        note(event)
         await send({"type": "websocket.send", **{key: event.get(key) for key in ("text", "bytes")}})
     if path == "/stubborn":
         await released()
