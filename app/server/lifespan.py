@@ -21,6 +21,7 @@ class Lifespan:
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._ended = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._known = False
 
     def start(self) -> None:
         """Say `lifespan.startup`; connections do not wait for the answer."""
@@ -42,13 +43,18 @@ class Lifespan:
     async def _run(self) -> None:
         try:
             await self._application(self._scope, self._events.get, self._take)
-        except Exception as error:  # noqa: BLE001 - the ASGI specification's way of saying "not supported"
-            logger.info("the application has no lifespan (%s)", error)
+        except Exception as error:  # the ASGI specification's way of saying "not supported"
+            if self._known:
+                logger.exception("the application's lifespan broke off")
+            else:
+                logger.info("the application has no lifespan (%s)", error)
         finally:
             self._ended.set()
 
     async def _take(self, message: dict[str, Any]) -> None:
-        if message["type"] == "lifespan.startup.failed":
-            logger.error("the application's start failed: %s", message.get("message", ""))
+        self._known = True
+        if message["type"].endswith(".failed"):
+            part = "start" if message["type"] == "lifespan.startup.failed" else "end"
+            logger.error("the application's %s failed: %s", part, message.get("message", ""))
         if message["type"].startswith("lifespan.shutdown"):
             self._ended.set()
