@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from channels.exceptions import ChannelFull
 from channels.layers import InMemoryChannelLayer as ChannelsInMemoryChannelLayer
 
 from fanout.layers.events import event_of, publication_of
@@ -24,6 +27,36 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._receivers: dict[str, list[tuple[AbstractEventLoop, Receiver]]] = defaultdict(list)
+        self._waiting: dict[str, AbstractEventLoop] = {}
+
+    # -- channels -------------------------------------------------------------------------------------
+
+    async def send(self, channel: str, message: dict[str, Any]) -> None:
+        """Send a message to a channel; its receiver may wait on another event loop, as of a thread."""
+        loop = self._waiting.get(channel)
+        if loop is None or loop is asyncio.get_running_loop() or loop.is_closed():
+            await super().send(channel, message)
+        else:
+            loop.call_soon_threadsafe(self._put, channel, deepcopy(message))
+
+    def _put(self, channel: str, message: dict[str, Any]) -> None:
+        # Channels' send never waits: one step runs it to its end.
+        with contextlib.suppress(StopIteration, ChannelFull):
+            super().send(channel, message).send(None)
+
+    async def receive(self, channel: str) -> Any:
+        """Return the next message of a channel; when cancelled, the channel is gone, as its consumer is."""
+        self._waiting[channel] = asyncio.get_running_loop()
+        try:
+            return await super().receive(channel)
+        except (asyncio.CancelledError, GeneratorExit):
+            self.channels.pop(channel, None)
+            self._remove_from_groups(channel)
+            raise
+        finally:
+            self._waiting.pop(channel, None)
+
+    # -- the hub's feed ---------------------------------------------------------------------------------
 
     async def subscribe(self, group: str, receiver: Receiver) -> None:
         """See FanoutLayer."""
@@ -59,6 +92,12 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
 
     def _deliver(self, publication: Publication) -> None:
         # As over Redis: never within the publisher's own call, and on the receiver's own loop.
-        for loop, receiver in self._receivers.get(publication.group, ()):
+        for entry in tuple(self._receivers.get(publication.group, ())):
+            loop, _ = entry
             if not loop.is_closed():
-                loop.call_soon_threadsafe(receiver, publication)
+                loop.call_soon_threadsafe(self._hand_over, entry, publication)
+
+    def _hand_over(self, entry: tuple[AbstractEventLoop, Receiver], publication: Publication) -> None:
+        """Call the receiver, unless it has unsubscribed since."""
+        if entry in self._receivers.get(publication.group, ()):
+            entry[1](publication)

@@ -1,0 +1,474 @@
+"""One contract for both layers: Channels' documented behaviour, and what the hub asks beside it."""
+
+import asyncio
+import contextlib
+import json
+import threading
+
+import pytest
+from asgiref.sync import async_to_sync
+
+from fanout.layers import FanoutLayer, InMemoryChannelLayer
+
+MANY = 200
+SOON = 2.5
+"""Seconds: well under the limit of a wait, at which a loop wakes by itself."""
+GROUPS = [f"chat.room-{number}" for number in range(12)]
+"""Enough that two hosts get some each."""
+
+
+@contextlib.asynccontextmanager
+async def in_a_thread(method, *arguments):
+    """Call a method of the layer as synchronous code does. Nothing but the layer wakes this loop meanwhile."""
+    asleep = threading.Event()
+
+    def call() -> None:
+        asleep.wait()
+        async_to_sync(method)(*arguments)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    loop = asyncio.get_running_loop()
+    loop.call_soon(asleep.set)  # the last that it does before it waits
+    began = loop.time()
+    try:
+        yield
+        assert loop.time() - began < SOON, "it took a timer to wake the consumer's loop"
+    finally:
+        await asyncio.to_thread(thread.join)
+
+
+def event(text="hello", **more):
+    return {"type": "test.message", "text": text, **more}
+
+
+class TestChannels:
+    """Channels' own API."""
+
+    async def test_a_new_channel_receives_what_is_sent_to_it(self, layer, tools):
+        """What is sent to a new channel is received from it, whole."""
+        channel = await layer.new_channel()
+        message = event("Grüße, 你好 🎈", number=7, flag=True, nothing=None, nested={"list": [1, 2.5, "x"]})
+        await layer.send(channel, message)
+        assert await tools.receive(layer, channel) == message
+
+    async def test_a_channel_keeps_the_order(self, layer, tools):
+        """Messages of one sender are received in the order in which they were sent."""
+        channel = await layer.new_channel()
+        for number in range(50):
+            await layer.send(channel, event(number))
+        assert [(await tools.receive(layer, channel))["text"] for _ in range(50)] == list(range(50))
+
+    async def test_new_channels_have_different_names(self, layer):
+        """No two new channels share a name; each is a valid name with the prefix that was asked for."""
+        names = [await layer.new_channel() for _ in range(MANY)]
+        assert len(set(names)) == MANY
+        assert "mine." in await layer.new_channel("mine.")
+        rules = InMemoryChannelLayer()
+        assert all(rules.require_valid_channel_name(name) for name in names)
+
+    async def test_channels_do_not_hear_each_other(self, layer, tools):
+        """A message reaches its own channel and no other."""
+        first, second = await layer.new_channel(), await layer.new_channel()
+        await layer.send(first, event("for the first"))
+        await layer.send(second, event("for the second"))
+        assert (await tools.receive(layer, second))["text"] == "for the second"
+        assert (await tools.receive(layer, first))["text"] == "for the first"
+
+    async def test_another_process_sends_to_a_channel(self, layer, other, tools):
+        """A channel of one process receives what another sends to its name, on whichever host."""
+        for _ in range(8):
+            channel = await layer.new_channel()
+            await other.send(channel, event(channel))
+            assert (await tools.receive(layer, channel))["text"] == channel
+
+    async def test_a_message_is_the_receivers_own(self, layer, tools):
+        """What a receiver does to a message, another receiver of it does not see."""
+        first, second = await layer.new_channel(), await layer.new_channel()
+        for channel in (first, second):
+            await layer.group_add("chat.lobby", channel)
+        await layer.group_send("chat.lobby", event(items=[1]))
+        (await tools.receive(layer, first))["items"].append(2)
+        assert (await tools.receive(layer, second))["items"] == [1]
+
+    async def test_a_general_channel_receives(self, layer, other, tools):
+        """A message to a general channel reaches the process that receives from it."""
+        general = f"{GROUPS[0]}-worker"
+        waiting = asyncio.create_task(tools.receive(layer, general))
+
+        async def send_until_received():
+            # Nothing says when a general channel is received from: send until it is.
+            while not waiting.done():
+                await other.send(general, event("work"))
+                await asyncio.sleep(0.01)
+
+        async with asyncio.timeout(5):
+            await send_until_received()
+        assert (await waiting)["text"] == "work"
+
+    @pytest.mark.parametrize("kind", ["specific", "general"])
+    async def test_a_cancelled_receive_leaves_nothing_behind(self, layer, tools, kind):
+        """A channel whose receiver was cancelled is gone, however early that was."""
+        channel = await layer.new_channel() if kind == "specific" else "general"
+        await tools.cancelled(await tools.begun(layer.receive(channel)))
+        assert not layer.channels
+
+    async def test_a_cancelled_channel_can_be_received_from_again(self, layer, tools):
+        """A receive with a timeout, as tests use it, does not end the channel for good."""
+        channel = await layer.new_channel()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(layer.receive(channel), 0.01)
+        waiting = await tools.begun(tools.receive(layer, channel))
+        await layer.send(channel, event("again"))
+        assert (await waiting)["text"] == "again"
+
+
+class TestGroups:
+    """Channels' groups."""
+
+    async def test_members_get_what_is_sent_to_their_group(self, layer, other, tools):
+        """Every channel in the group, of every process, gets the event once; one that left does not."""
+        stays, leaves, elsewhere = await layer.new_channel(), await layer.new_channel(), await other.new_channel()
+        await layer.group_add("chat.lobby", stays)
+        await layer.group_add("chat.lobby", leaves)
+        await other.group_add("chat.lobby", elsewhere)
+        await layer.group_discard("chat.lobby", leaves)
+        await layer.group_send("chat.lobby", event("to the group"))
+        assert await tools.receive(layer, stays) == event("to the group")
+        assert await tools.receive(other, elsewhere) == event("to the group")
+        for channel in (stays, leaves):
+            await layer.send(channel, event("next"))
+            assert (await tools.receive(layer, channel))["text"] == "next"
+
+    async def test_a_membership_is_in_force_when_group_add_returns(self, layer, other, tools):
+        """What another process sends right after group_add arrives."""
+        for group in GROUPS:
+            channel = await layer.new_channel()
+            await layer.group_add(group, channel)
+            await other.group_send(group, event(group))
+            assert (await tools.receive(layer, channel))["text"] == group
+
+    async def test_groups_do_not_hear_each_other(self, layer, tools):
+        """An event reaches its own group and no other."""
+        channels = {}
+        for group in GROUPS:
+            channels[group] = await layer.new_channel()
+            await layer.group_add(group, channels[group])
+        for group in GROUPS:
+            await layer.group_send(group, event(group))
+        for group, channel in channels.items():
+            assert (await tools.receive(layer, channel))["text"] == group
+            await layer.send(channel, event("next"))
+            assert (await tools.receive(layer, channel))["text"] == "next"
+
+    async def test_a_group_keeps_the_order(self, layer, other, tools):
+        """Events of one sender arrive in the order in which they were sent."""
+        channel = await layer.new_channel()
+        await layer.group_add("chat.lobby", channel)
+        for number in range(50):
+            await other.group_send("chat.lobby", event(number))
+        assert [(await tools.receive(layer, channel))["text"] for _ in range(50)] == list(range(50))
+
+    async def test_added_twice_is_added_once(self, layer, tools):
+        """A channel that is added again gets each event once, and one discard ends it."""
+        channel = await layer.new_channel()
+        await layer.group_add("chat.lobby", channel)
+        await layer.group_add("chat.lobby", channel)
+        await layer.group_send("chat.lobby", event("once"))
+        await layer.send(channel, event("next"))
+        assert {(await tools.receive(layer, channel))["text"] for _ in range(2)} == {"once", "next"}
+        await layer.group_discard("chat.lobby", channel)
+        inbox = tools.Inbox()
+        await layer.subscribe("chat.lobby", inbox)
+        await layer.group_send("chat.lobby", event("not any more"))
+        await inbox.next()
+        await layer.send(channel, event("last"))
+        assert (await tools.receive(layer, channel))["text"] == "last"
+
+    async def test_added_again_after_a_discard(self, layer, other, tools):
+        """A channel that left and came back at once is in the group."""
+        channel = await layer.new_channel()
+        for round_ in range(20):
+            await layer.group_add("chat.lobby", channel)
+            await other.group_send("chat.lobby", event(round_))
+            assert (await tools.receive(layer, channel))["text"] == round_
+            await layer.group_discard("chat.lobby", channel)
+
+    async def test_to_discard_a_stranger_does_nothing(self, layer, tools):
+        """group_discard of a channel that is not in the group, or of a group that is not there, is harmless."""
+        member, stranger = await layer.new_channel(), await layer.new_channel()
+        await layer.group_discard("chat.nowhere", stranger)
+        await layer.group_add("chat.lobby", member)
+        await layer.group_discard("chat.lobby", stranger)
+        await layer.group_send("chat.lobby", event())
+        assert await tools.receive(layer, member) == event()
+
+    async def test_to_send_to_an_empty_group_does_nothing(self, layer):
+        """group_send to a group without members is harmless."""
+        await layer.group_send("chat.nowhere", event())
+
+    async def test_a_vanished_channel_is_forgotten(self, layer, tools):
+        """A channel whose receive was cancelled is in no group any more."""
+        gone, stays = await layer.new_channel(), await layer.new_channel()
+        await layer.group_add("chat.lobby", gone)
+        await layer.group_add("chat.lobby", stays)
+        await tools.cancelled(await tools.begun(layer.receive(gone)))
+        await layer.group_send("chat.lobby", event("missed"))
+        await tools.receive(layer, stays)
+        assert gone not in layer.channels
+        waiting = await tools.begun(tools.receive(layer, gone))
+        await layer.group_send("chat.lobby", event("missed too"))
+        await tools.receive(layer, stays)
+        await layer.send(gone, event("direct"))
+        assert (await waiting)["text"] == "direct"
+
+    async def test_a_thread_reaches_a_consumer(self, layer, tools):
+        """async_to_sync(group_send) in a thread reaches a consumer that waits on another event loop."""
+        channel = await layer.new_channel()
+        await layer.group_add("chat.lobby", channel)
+        waiting = await tools.begun(tools.receive(layer, channel))
+        async with in_a_thread(layer.group_send, "chat.lobby", event("from a thread")):
+            assert (await waiting)["text"] == "from a thread"
+
+    async def test_a_thread_reaches_a_receiver(self, layer, tools):
+        """async_to_sync(publish) in a thread reaches a receiver, on the receiver's own event loop."""
+        inbox, loops = tools.Inbox(), []
+        await layer.subscribe("chat.lobby", lambda _: loops.append(asyncio.get_running_loop()))
+        await layer.subscribe("chat.lobby", inbox)
+        async with in_a_thread(layer.publish, "chat.lobby", b"1"):
+            assert await inbox.data() == b"1"
+        assert loops == [asyncio.get_running_loop()]
+
+
+class TestNames:
+    """Channels' naming rule, where the layer enforces it: channels_redis' pub/sub layer never did."""
+
+    @pytest.fixture
+    def layer(self):
+        return InMemoryChannelLayer()
+
+    @pytest.mark.parametrize("name", ["", "with space", "sl/ash", "ümlaut", "x" * 100, 7, None])
+    async def test_a_bad_group_name_is_refused(self, layer, tools, name):
+        """Every method that takes a group refuses a name outside the rule."""
+        channel = await layer.new_channel()
+        for call in (
+            layer.group_add(name, channel),
+            layer.group_discard(name, channel),
+            layer.group_send(name, event()),
+            layer.publish(name, b"{}"),
+            layer.subscribe(name, tools.Inbox()),
+        ):
+            with pytest.raises(TypeError, match="Group name"):
+                await call
+
+    @pytest.mark.parametrize("name", ["", "with space", "x" * 100, 7])
+    async def test_a_bad_channel_name_is_refused(self, layer, name):
+        """Every method that takes a channel refuses a name outside the rule."""
+        for call in (layer.send(name, event()), layer.receive(name), layer.group_add("chat.lobby", name)):
+            with pytest.raises(TypeError, match="Channel name"):
+                await call
+
+
+class TestFlush:
+    """The flush extension."""
+
+    async def test_flush_makes_the_layer_like_new(self, layer, other, tools):
+        """After flush nothing is subscribed, and everything works again."""
+        channel, inbox = await layer.new_channel(), tools.Inbox()
+        await layer.group_add("chat.lobby", channel)
+        await layer.subscribe("chat.lobby", inbox)
+        await layer.flush()
+        assert not layer.channels
+        await other.publish("chat.lobby", b"1")
+        channel, later = await layer.new_channel(), tools.Inbox()
+        await layer.subscribe("chat.lobby", later)
+        await other.publish("chat.lobby", b"2")
+        assert await later.data() == b"2"
+        assert inbox.empty
+        await layer.group_add("chat.lobby", channel)
+        await layer.group_send("chat.lobby", event("after the flush"))
+        assert (await tools.receive(layer, channel))["text"] == "after the flush"
+
+    async def test_flush_is_harmless_on_a_new_layer(self, layer):
+        """A flush of a layer that did nothing yet, twice, does nothing."""
+        await layer.flush()
+        await layer.flush()
+
+    def test_the_extensions_are_named(self, layer):
+        """Channels asks a layer which extensions it has: groups and flush."""
+
+        async def extensions():
+            return list(layer.extensions)
+
+        assert async_to_sync(extensions)() == ["groups", "flush"]
+
+
+class TestHub:
+    """What the hub asks of a layer: FanoutLayer."""
+
+    def test_the_layer_can_feed_a_hub(self, layer):
+        """Both layers are FanoutLayers."""
+        assert isinstance(layer, FanoutLayer)
+
+    async def test_a_subscription_is_in_force_when_subscribe_returns(self, layer, other, tools):
+        """What any process publishes right after subscribe is delivered."""
+        for group in GROUPS:
+            inbox = tools.Inbox()
+            await layer.subscribe(group, inbox)
+            await other.publish(group, b'"first"')
+            publication = await inbox.next()
+            assert (publication.group, publication.data) == (group, b'"first"')
+
+    async def test_publications_come_in_the_publishers_order(self, layer, other, tools):
+        """Every receiver in every process gets each publication of a publisher once, in its order."""
+        inboxes = [tools.Inbox() for _ in range(3)]
+        for where, inbox in zip((layer, layer, other), inboxes, strict=True):
+            await where.subscribe("chat.lobby", inbox)
+        sent = [b"%d" % number for number in range(MANY)]
+        for data in sent[: MANY // 2]:
+            await other.publish("chat.lobby", data)
+        await asyncio.gather(*(other.publish("chat.lobby", data) for data in sent[MANY // 2 :]))
+        await other.publish("chat.lobby", b'"end"')
+        for inbox in inboxes:
+            assert await inbox.data(MANY + 1) == [*sent, b'"end"']
+            assert inbox.empty
+
+    async def test_groups_keep_their_publications_to_themselves(self, layer, tools):
+        """A receiver gets the publications of its groups and no other's."""
+        inboxes = {group: tools.Inbox() for group in GROUPS}
+        for group, inbox in inboxes.items():
+            await layer.subscribe(group, inbox)
+        for text in ("first", "second"):
+            for group in GROUPS:
+                await layer.publish(group, json.dumps([group, text]).encode())
+        for group, inbox in inboxes.items():
+            assert [json.loads(data) for data in await inbox.data(2)] == [[group, "first"], [group, "second"]]
+            assert inbox.empty
+
+    async def test_one_receiver_may_be_in_several_groups(self, layer, tools):
+        """A receiver knows by the publication's group which one it is, and leaves one without the other."""
+        inbox = tools.Inbox()
+        await layer.subscribe("chat.one", inbox)
+        await layer.subscribe("chat.two", inbox)
+        await layer.publish("chat.one", b"1")
+        assert (await inbox.next()).group == "chat.one"
+        layer.unsubscribe("chat.one", inbox)
+        await layer.publish("chat.one", b"2")
+        await layer.publish("chat.two", b"3")
+        assert (await inbox.next()).group == "chat.two"
+
+    async def test_unsubscribe_stops_at_once(self, layer, other, tools):
+        """A receiver is not called after unsubscribe, not even for what is on its way; others go on."""
+        leaves, stays = tools.Inbox(), tools.Inbox()
+        await layer.subscribe("chat.lobby", leaves)
+        await layer.subscribe("chat.lobby", stays)
+        await layer.publish("chat.lobby", b"1")
+        layer.unsubscribe("chat.lobby", leaves)
+        calls = leaves.calls
+        await other.publish("chat.lobby", b"2")
+        assert await stays.data(2) == [b"1", b"2"]
+        assert leaves.calls == calls
+
+    async def test_unsubscribe_of_a_stranger_does_nothing(self, layer, tools):
+        """To unsubscribe is harmless for a receiver that is not subscribed, and when repeated."""
+        inbox = tools.Inbox()
+        layer.unsubscribe("chat.lobby", inbox)
+        await layer.subscribe("chat.lobby", inbox)
+        layer.unsubscribe("chat.nowhere", inbox)
+        layer.unsubscribe("chat.lobby", inbox)
+        layer.unsubscribe("chat.lobby", inbox)
+
+    async def test_a_receiver_may_come_back_at_once(self, layer, other, tools):
+        """A subscribe right after unsubscribe is in force like the first one, once."""
+        inbox = tools.Inbox()
+        for number in range(20):
+            await layer.subscribe("chat.lobby", inbox)
+            await other.publish("chat.lobby", b"%d" % number)
+            assert await inbox.data() == b"%d" % number
+            layer.unsubscribe("chat.lobby", inbox)
+        assert inbox.calls == 20
+
+    async def test_a_receiver_may_leave_while_it_is_called(self, layer, tools):
+        """To unsubscribe from within the call disturbs no other receiver."""
+        stays, calls = tools.Inbox(), []
+
+        def once(publication):
+            calls.append(publication.data)
+            layer.unsubscribe("chat.lobby", once)
+
+        await layer.subscribe("chat.lobby", once)
+        await layer.subscribe("chat.lobby", stays)
+        await layer.publish("chat.lobby", b"1")
+        await layer.publish("chat.lobby", b"2")
+        assert await stays.data(2) == [b"1", b"2"]
+        assert calls == [b"1"]
+
+    async def test_the_publisher_is_not_called_within_its_own_call(self, layer, tools):
+        """A receiver is never called while publish is being started: it always runs on its own."""
+        inbox = tools.Inbox()
+        await layer.subscribe("chat.lobby", inbox)
+        publishing = layer.publish("chat.lobby", b"1")
+        assert inbox.empty
+        await publishing
+        assert await inbox.data() == b"1"
+
+    async def test_an_event_reaches_receivers_as_a_publication(self, layer, other, tools):
+        """What stock code sends with group_send reaches a hub as its data, without the type."""
+        inbox = tools.Inbox()
+        await layer.subscribe("chat.lobby", inbox)
+        await other.group_send("chat.lobby", {"type": "chat.message", "message": "héllo", "number": 1})
+        publication = await inbox.next()
+        assert publication.group == "chat.lobby"
+        assert json.loads(publication.data) == {"message": "héllo", "number": 1}
+
+    async def test_a_publication_reaches_channels_as_an_event(self, layer, other, tools):
+        """A stock consumer in the group gets a publication as an event of type fanout.publication."""
+        channel = await layer.new_channel()
+        await layer.group_add("chat.lobby", channel)
+        await other.publish("chat.lobby", b'{"message": "hi", "list": [1, null]}')
+        assert await tools.receive(layer, channel) == {
+            "type": "fanout.publication",
+            "group": "chat.lobby",
+            "data": {"message": "hi", "list": [1, None]},
+        }
+
+    async def test_events_and_publications_keep_their_order(self, layer, other, tools):
+        """Events and publications of one publisher arrive in its order, for channels and for receivers."""
+        channel, inbox = await layer.new_channel(), tools.Inbox()
+        await layer.group_add("chat.lobby", channel)
+        await layer.subscribe("chat.lobby", inbox)
+        for number in range(20):
+            if number % 2:
+                await other.publish("chat.lobby", b'{"text":%d}' % number)
+            else:
+                await other.group_send("chat.lobby", event(number))
+        events = [await tools.receive(layer, channel) for _ in range(20)]
+        assert [each.get("data", each)["text"] for each in events] == list(range(20))
+        assert [json.loads(data)["text"] for data in await inbox.data(20)] == list(range(20))
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"null",
+            b'{ "spaces" :  [1.0, 1e3, -0] }',
+            '"Grüße 你好 🎈 \\ud83d\\u0000"'.encode(),
+            b'{"b":1,"a":2,"b":3}',
+            b'"' + b"x" * 64 * 1024 + b'"',
+        ],
+        ids=["null", "spaces", "unicode", "doubled keys", "64 KiB"],
+    )
+    async def test_data_arrives_byte_for_byte(self, layer, other, tools, data):
+        """The bytes that were published are the bytes that arrive."""
+        inbox = tools.Inbox()
+        await layer.subscribe("chat.lobby", inbox)
+        await other.publish("chat.lobby", data)
+        assert await inbox.data() == data
+
+    async def test_a_publication_says_when_it_was_published(self, layer, other, tools):
+        """published_at does not go back from one publication of a publisher to its next."""
+        inbox = tools.Inbox()
+        await layer.subscribe("chat.lobby", inbox)
+        await other.publish("chat.lobby", b"1")
+        await other.publish("chat.lobby", b"2")
+        first, second = await inbox.next(), await inbox.next()
+        assert 1e9 < first.published_at <= second.published_at
