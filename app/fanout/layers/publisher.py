@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fanout.errors import Unavailable
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+logger = logging.getLogger(__name__)
 
 BATCH_LIMIT = 500
 """Commands a round trip: bounds how long one failing batch makes its callers wait."""
@@ -41,7 +45,9 @@ class Publisher:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
-                await self._round_trip(batch)
+                batch = [(command, answer) for command, answer in batch if not answer.cancelled()]
+                if batch:
+                    await self._round_trip(batch)
         finally:
             self._task = None
 
@@ -51,8 +57,13 @@ class Publisher:
                 for command, _ in batch:
                     pipeline.execute_command(*command)
                 answers: list[Any] = await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError) as error:
-            answers = [_unavailable(error)] * len(batch)
+        except Exception as error:  # whatever it is, no caller may wait for ever
+            if not isinstance(error, (RedisError, OSError)):
+                logger.exception("an error that nobody foresaw while publishing")
+            if isinstance(error, (RedisTimeoutError, TimeoutError)):
+                # Who waits behind would wait as long again for the same silent Redis.
+                batch, self._waiting = batch + self._waiting, []
+            answers = [_unavailable(error) for _ in batch]
         for (_, future), answer in zip(batch, answers, strict=True):
             if future.done():  # its caller was cancelled
                 continue

@@ -8,7 +8,9 @@ from channels_redis.utils import _close_redis, create_pool
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
+from fanout.errors import Unavailable
 from fanout.layers.publisher import Publisher
 from fanout.layers.reader import Reader
 
@@ -36,7 +38,10 @@ class Shard:
 
     async def publish(self, channel: bytes, payload: bytes) -> None:
         """PUBLISH; return when Redis has taken it. Raise Unavailable."""
-        await self.publisher.execute("PUBLISH", channel, payload)
+        try:
+            await self.publisher.execute("PUBLISH", channel, payload)
+        except RedisError as error:
+            raise Unavailable(f"Redis refused the message: {error}") from error
 
     async def aclose(self) -> None:
         """Close both connections; they open again when used again."""
