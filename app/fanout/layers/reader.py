@@ -88,16 +88,18 @@ class Reader:
         if self._connection is None:
             return
         self._commands.append((command, channel))
-        self._in_flight[channel] += command == "SUBSCRIBE"
+        if command == "SUBSCRIBE":
+            self._in_flight[channel] += 1
         if self._sender is None:
             self._sender = asyncio.create_task(self._send())
 
     async def _send(self) -> None:
         try:
-            while self._commands and self._connection is not None:
+            # A broken connection must not be opened here: it would lack the other subscriptions.
+            while self._commands and self._connection is not None and self._connection.is_connected:
                 commands, self._commands = self._commands, []
                 await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
-        except (RedisError, OSError):
+        except (RedisError, OSError, AttributeError):  # redis-py has no writer when it was closed meanwhile
             logger.debug("the reader's connection broke while sending; it is made anew")
         finally:
             self._sender = None
@@ -109,7 +111,9 @@ class Reader:
             try:
                 await self._connect()
                 await self._read()
-            except (RedisError, OSError) as error:
+            except Exception as error:
+                if not isinstance(error, (RedisError, OSError)):
+                    logger.exception("an error that nobody foresaw; the connection is made anew")
                 self._lost(error)
             finally:
                 await self._drop()
@@ -141,6 +145,19 @@ class Reader:
                 await connection.send_command("PING", check_health=False)
 
     def _take(self, answer: Any) -> None:
+        if isinstance(answer, list):
+            self._take_list(answer)
+        elif any(confirmed.done() for confirmed in self._confirmed.values()):
+            # A plain PONG: to a connection that is subscribed Redis answers in lists.
+            raise ConnectionError("the connection is not subscribed any more")
+        if not self._in_flight and not self.connected:
+            self.connected, self._delay = True, BACKOFF_FIRST
+            if self._told:
+                self._told = False
+                logger.warning("connected to Redis again, %d channels subscribed", len(self._confirmed))
+                self._on_back()
+
+    def _take_list(self, answer: list[Any]) -> None:
         kind = answer[0]
         if kind == b"message":
             try:
@@ -149,12 +166,6 @@ class Reader:
                 logger.exception("left out a message on %r that can't be delivered", answer[1])
         elif kind == b"subscribe":
             self._confirm(answer[1])
-        if not self._in_flight and not self.connected:
-            self.connected, self._delay = True, BACKOFF_FIRST
-            if self._told:
-                self._told = False
-                logger.warning("connected to Redis again, %d channels subscribed", len(self._confirmed))
-                self._on_back()
 
     def _confirm(self, channel: bytes) -> None:
         self._in_flight[channel] -= 1
