@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
+from channels_redis.serializers import registry
 from channels_redis.utils import _consistent_hash, _wrap_close, decode_hosts
 
 from fanout.errors import Unavailable
@@ -18,6 +19,8 @@ from fanout.layers.shard import Shard
 from fanout.publication import Publication
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.publication import Receiver
 
 logger = logging.getLogger(__name__)
@@ -32,6 +35,13 @@ class RedisChannelLayer(RedisPubSubChannelLayer):
     `hosts`, `prefix`, `symmetric_encryption_keys`, `serializer_format` as there; `on_disconnect` and
     `on_reconnect` are called. `fanout.layers` states the guarantees.
     """
+
+    def __init__(self, *args: Any, symmetric_encryption_keys: Any = None, **options: Any) -> None:
+        super().__init__(*args, symmetric_encryption_keys=symmetric_encryption_keys, **options)
+        # Publications carry bytes, which JSON can't: they are MessagePack, whatever events travel in.
+        self.publication_serializer: envelope.Serializer = registry.get_serializer(
+            "msgpack", symmetric_encryption_keys=symmetric_encryption_keys
+        )
 
     def _get_layer(self) -> RedisLoopLayer:
         loop = asyncio.get_running_loop()
@@ -114,15 +124,27 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
 
     async def receive(self, channel: str) -> Any:
         """Return the next message of a channel; when cancelled, the channel is gone, as its consumer is."""
-        if channel not in self.channels:
-            self.channels[channel] = asyncio.Queue()
-            await self._confirm(self._shard_of(channel), channel.encode())
         try:
-            payload = await self.channels[channel].get()
-        except (asyncio.CancelledError, GeneratorExit):
+            if channel not in self.channels:
+                self.channels[channel] = asyncio.Queue()
+                if "!" in channel:
+                    await self._confirm(self._shard_of(self._own), self._own_topic)
+                else:
+                    await self._confirm(self._shard_of(channel), channel.encode())
+            return await self._next(channel)
+        except (asyncio.CancelledError, GeneratorExit, Unavailable):
             self._forget(channel)
             raise
-        return self.channel_layer.deserialize(payload)
+
+    async def _next(self, channel: str) -> Any:
+        """Return the next message that can be read: a stranger's must not end the consumer."""
+        queue = self.channels[channel]
+        while True:
+            payload = await queue.get()
+            try:
+                return self.channel_layer.deserialize(payload)
+            except Exception:
+                logger.exception("left out a message to %s that can't be read", channel)
 
     def _forget(self, channel: str) -> None:
         """Drop a channel and its memberships: a consumer that forgot group_discard leaves nothing behind."""
@@ -173,7 +195,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
 
     async def publish(self, group: str, data: bytes) -> None:
         """See FanoutLayer."""
-        payload = envelope.encode(Publication(group, data, time.time()), self.channel_layer)
+        payload = envelope.encode(Publication(group, data, time.time()), self.channel_layer.publication_serializer)
         await self._shard_of(group).publish(self._topic_of(group), payload)
 
     async def _enter(self, group: str) -> _Group:
@@ -246,16 +268,14 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         if not envelope.is_publication(payload):
             event = serializer.deserialize(payload) if group.receivers else None
             return publication_of(group.name, event) if event else None, payload
-        publication = envelope.decode(group.name, payload, serializer)
+        publication = envelope.decode(group.name, payload, serializer.publication_serializer)
         return publication, serializer.serialize(event_of(publication)) if group.channels else None
 
     def _on_lost(self) -> None:
-        if self.on_disconnect is not None:
-            self.on_disconnect()
+        _tell(self.on_disconnect)
 
     def _on_back(self) -> None:
-        if self.on_reconnect is not None:
-            self.on_reconnect()
+        _tell(self.on_reconnect)
 
     # -- the end ------------------------------------------------------------------------------------------
 
@@ -265,3 +285,12 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         self._groups.clear()
         for shard in self._shards:
             await shard.aclose()
+
+
+def _tell(callback: Callable[[], object] | None) -> None:
+    """Call a callback of the user; an error in it must not end the feed."""
+    if callback is not None:
+        try:
+            callback()
+        except Exception:
+            logger.exception("on_disconnect or on_reconnect of the channel layer failed")
