@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import reactor, unix
@@ -17,12 +18,12 @@ from twisted.internet import reactor, unix
 from server import drain
 from server.http import ReplicaHTTPFactory
 from server.lifespan import Lifespan
+from server.slot import SocketFile
 from server.sockets import ReplicaSocket
 from server.websocket import ReplicaWebSocket, ReplicaWebSocketFactory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Server(DaphneServer):
         self.headers = [(key.encode(), value.encode()) for key, value in self.headers_text]
         self.draining = asyncio.Event()
         self.ports: list[Any] = []
+        self._files: list[SocketFile] = []
         self._started = time.monotonic()
         self._lifespan = Lifespan(self.application, self._extensions())
         self._drain: asyncio.Task[None] | None = None
@@ -70,8 +72,9 @@ class Server(DaphneServer):
         try:
             super().run()
         finally:
-            if self.pid_file is not None:
-                self.pid_file.unlink(missing_ok=True)
+            for file in self._files:
+                file.remove()
+            self._remove_pid_file()
 
     # Daphne's run() makes its factories itself; what it stores here is replaced by ours.
 
@@ -100,6 +103,10 @@ class Server(DaphneServer):
         if self.pid_file is not None:
             self.pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
         logger.info("%s listens on %s", self.name or "server", port)
+        if isinstance(port, unix.Port) and (path := port.getHost().name):
+            self._files.append(SocketFile(Path(os.fsdecode(path))))
+            # Twisted would remove whatever is there when it closes, and by then the path may be a successor's.
+            port._bindPath = b"\0"  # noqa: SLF001 - Twisted is pinned
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Run the application for a connection, with our extensions in its scope."""
@@ -153,27 +160,50 @@ class Server(DaphneServer):
         5. The application's own end, then exit.
         """
         self.draining.set()
+        for file in self._files:
+            file.remove()
         for port in self.ports:
             _withdraw(port)
+        # Who has just been let in says what it wants.
+        await asyncio.sleep(drain.BATCH_EVERY)
         for batch in drain.batches(self._open_sockets()):
             for protocol in batch:
-                protocol.close(SERVICE_RESTART, RESTART_REASON)
+                self.send_away(protocol)
             await asyncio.sleep(drain.BATCH_EVERY)
         await self._handlers_ended()
         await self._lifespan.stop()
         logger.info("drained")
         self.stop()
 
+    def send_away(self, protocol: ReplicaWebSocket) -> None:
+        """Tell a client to go to another replica; one whose handshake is under way is told when it is open."""
+        if protocol.state == protocol.STATE_OPEN:
+            protocol.close(SERVICE_RESTART, RESTART_REASON)
+
     async def _handlers_ended(self) -> None:
-        tasks = [
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + drain.HANDLERS_LIMIT
+        # In rounds: a connection that is kept alive may have brought one more request.
+        while tasks := self._running_applications():
+            if loop.time() >= deadline:
+                logger.warning("%d handlers did not end within %g s, cancelled", len(tasks), drain.HANDLERS_LIMIT)
+                return
+            await asyncio.wait(tasks, timeout=deadline - loop.time())
+
+    def _running_applications(self) -> list[asyncio.Future[Any]]:
+        return [
             details["application_instance"]
             for details in self.connections.values()
             if "application_instance" in details and not details["application_instance"].done()
         ]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=drain.HANDLERS_LIMIT)
-            if late:
-                logger.warning("%d handlers did not end within %g s, cancelled", len(late), drain.HANDLERS_LIMIT)
+
+    def _remove_pid_file(self) -> None:
+        """Remove the file if it still names this process: a successor may have written its own."""
+        try:
+            if self.pid_file is not None and self.pid_file.read_text(encoding="ascii") == f"{os.getpid()}\n":
+                self.pid_file.unlink()
+        except FileNotFoundError:
+            logger.debug("the pid file is gone already")
 
     def _open_sockets(self) -> list[Any]:
         return [
@@ -184,14 +214,11 @@ class Server(DaphneServer):
 
 
 def _withdraw(port: Any) -> None:
-    """Stop listening: unlink first, then take in who has already connected, then close."""
-    if isinstance(port, unix.Port):
-        path = port.getHost().name
-        if path and not path.startswith(b"\0"):
-            os.unlink(path)  # noqa: PTH108 - bytes
-            # Closing would unlink again, and by then the path may be a successor's.
-            port._bindPath = b"\0"  # noqa: SLF001 - Twisted is pinned
-    port.doRead()
+    """Take in who has already connected, then stop listening."""
+    accepted = -1
+    while accepted != port.sessionno:  # Twisted takes in as many at a time as came last, not all
+        accepted = port.sessionno
+        port.doRead()
     port.stopListening()
 
 

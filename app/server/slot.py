@@ -45,6 +45,26 @@ class Slot:
         return f"unix:{escaped}:mode={MODE:o}:backlog={BACKLOG}:lockfile=0"
 
 
+class SocketFile:
+    """The file of a listening socket: removed by us only as long as it is the one that we bound."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._identity = self._seen()
+
+    def remove(self) -> None:
+        """Remove the file; a successor's on the same path stays. Harmless when repeated."""
+        if self._identity is not None and self._seen() == self._identity:
+            self._path.unlink(missing_ok=True)
+
+    def _seen(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.lstat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+
 @contextmanager
 def claimed(folder: Path, name: str | None = None, suffix: str = SUFFIX) -> Iterator[Slot]:
     """Yield a slot in `folder`, the named one or else the first free `web-N`; hold it until listening.

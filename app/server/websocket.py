@@ -41,6 +41,12 @@ class ReplicaWebSocket(WebSocketProtocol):
             case _:
                 super().handle_reply(message)
 
+    def onOpen(self) -> None:  # noqa: N802 - autobahn's name
+        """Begin; a handshake that ends while the replica drains is told to go at once."""
+        super().onOpen()
+        if self.server.draining.is_set():
+            self.server.send_away(self)
+
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:  # noqa: N802,N803
         """Tell the application; there is none if the handshake was malformed."""
         if self in self.server.connections:

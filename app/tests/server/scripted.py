@@ -94,6 +94,8 @@ async def command(socket, send, verb, *values):
                 await send({"type": "websocket.send", "text": numbered(number, size).decode()})
                 socket.broadcaster.broadcast({socket}, numbered(number + 1, size), limit)
                 socket.send(numbered(number + 2, size))
+        case "patience":  # seconds that the close handshake may take
+            socket._protocol.closeHandshakeTimeout = values[0]
         case "until":  # so many are in the room
             async with changed:
                 await changed.wait_for(lambda: len(room) == values[0])
