@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,7 @@ VARIABLES = (
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 HOST = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\]|\*")
+URL_HOST = re.compile(r"[A-Za-z0-9_.:%-]+")  # service names may have underscores, IPv6 addresses colons
 SECRET_KEY_MIN_CHARACTERS = 32  # below this Django's own deployment check calls a key guessable
 
 
@@ -97,8 +98,10 @@ def _exit(sentence: str) -> NoReturn:
 def _refuse_unknown(values: Mapping[str, str]) -> None:
     for name in sorted(values):
         if name.startswith(PREFIX) and name not in VARIABLES:
-            close = difflib.get_close_matches(name, VARIABLES, n=1)
-            hint = f"did you mean {close[0]}?" if close else ".env.example lists the known ones."
+            # Without the prefix, which alone would make all of them look alike.
+            words = [known.removeprefix(PREFIX) for known in VARIABLES]
+            close = difflib.get_close_matches(name.removeprefix(PREFIX), words, n=1)
+            hint = f"did you mean {PREFIX}{close[0]}?" if close else ".env.example lists the known ones."
             raise ConfigurationError(f"{name} is not a variable of this project: {hint}")
 
 
@@ -118,6 +121,17 @@ def _choice(values: Mapping[str, str], name: str, choices: tuple[str, ...]) -> s
 
 def _list(values: Mapping[str, str], name: str) -> list[str]:
     return [item.strip() for item in values.get(name, "").split(",") if item.strip()]
+
+
+def _url(value: str, *, may_log_in: bool = False) -> SplitResult | None:
+    """Return the parts of a URL; None when its host or port can't be one, or it names a user and must not."""
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port  # reading the port checks it
+    except ValueError:
+        return None
+    well_formed = host is None or URL_HOST.fullmatch(host)
+    return parts if well_formed and (may_log_in or "@" not in parts.netloc) else None
 
 
 def _folder(values: Mapping[str, str], name: str, default: Path) -> Path:
@@ -169,18 +183,27 @@ def _allowed_hosts(values: Mapping[str, str], *, production: bool) -> list[str]:
 def _trusted_origins(values: Mapping[str, str]) -> list[str]:
     origins = _list(values, "FANOUT_TRUSTED_ORIGINS")
     for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.hostname or origin.count("/") != 2:  # noqa: PLR2004
+        parts = _url(origin)
+        whole = parts and parts.hostname and f"{parts.scheme}://{parts.netloc}"
+        if not parts or parts.scheme not in ("http", "https") or origin != whole:
             raise _malformed("FANOUT_TRUSTED_ORIGINS", origin, "exact origins such as https://example.org")
     return origins
 
 
 def _redis_urls(values: Mapping[str, str], *, production: bool) -> list[str]:
     urls = _list(values, "FANOUT_REDIS_URLS")
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in REDIS_SCHEMES or not (parts.hostname or (parts.scheme == "unix" and parts.path)):
-            raise _malformed("FANOUT_REDIS_URLS", url, "redis://host:6379, rediss://… or unix:///path")
+    for number, url in enumerate(urls, 1):
+        parts = _url(url, may_log_in=True)
+        if (
+            not parts
+            or parts.scheme not in REDIS_SCHEMES
+            or not (parts.path if parts.scheme == "unix" else parts.hostname)
+        ):
+            # Not repeated: there may be a password in it.
+            raise ConfigurationError(
+                f"FANOUT_REDIS_URLS is malformed in entry {number} of {len(urls)}: "
+                "each must be redis://host:6379, rediss://… or unix:///path."
+            )
     if production and not urls:
         raise ConfigurationError("FANOUT_REDIS_URLS must be set in production: replicas meet in Redis.")
     return urls
@@ -190,7 +213,7 @@ def _database(values: Mapping[str, str], default: Path) -> Path:
     value = values.get("FANOUT_DATABASE")
     if value is None:
         return default
-    parts = urlsplit(value)
-    if parts.scheme != "sqlite" or parts.netloc or not parts.path.removeprefix("/"):
+    parts = _url(value)
+    if not parts or parts.scheme != "sqlite" or parts.netloc or not parts.path.removeprefix("/"):
         raise _malformed("FANOUT_DATABASE", value, "sqlite:///absolute/path")
     return Path(parts.path)
