@@ -54,6 +54,12 @@ class NotJoined(FanoutError):
 
 
 class Unavailable(FanoutError):
-    """Redis can't be reached; nothing was published or joined. Try again."""
+    """Redis can't be reached: what was asked for may not have happened. Try again, with the same key."""
 
     code = "unavailable"
+
+
+class KeyConflict(FanoutError):
+    """The idempotency key was used with other data."""
+
+    code = "key_conflict"

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 import msgspec
 from channels.layers import get_channel_layer
 
+from fanout.feed import Feed
 from fanout.layers import FanoutLayer
 from fanout.policy import policy_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
+    from fanout.positions import Position
     from fanout.publication import Publication
     from fanout.sockets import Broadcaster, Socket
 
-    Encoder = Callable[[Publication], bytes]
-    """Makes the payload of a frame; one function a protocol, so that all of its sockets share the bytes."""
+
+CHECK_EVERY = 1.5
+"""Seconds between two looks at the position of a quiet durable group: with the look itself below the 2 s promised."""
+
+
+class Encoder(Protocol):
+    """Makes the payloads of frames; one object a protocol, so that all of its sockets share the bytes."""
+
+    def publication(self, publication: Publication, /) -> bytes:
+        """Return the payload of one message."""
+
+    def reset(self, group: str, position: Position, reason: str, /) -> bytes | None:
+        """Return the payload that tells a reset; None if the protocol has no word for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,39 +45,58 @@ class Subscription:
     encoder: Encoder
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a join gave: the place, and in a durable group what lies behind the client's position."""
+
+    subscription: Subscription
+    position: Position | None = None
+    """Behind the last of `recovered`; the subscription goes on there."""
+    recovered: Sequence[Publication] = ()
+    reset: str | None = None
+    """Why the client's position could not be gone on from; `recovered` is empty then, never a part."""
+
+
 class Hub:
     """Delivers the publications of groups to the sockets of this process.
 
-    Guarantees (ephemeral groups): a subscription gets every publication that is made after `join`
-    returned, once and in the order of its publisher, as long as this process keeps its connection
-    to Redis and the socket's outbox has room. There is one delivery path: what this process publishes
-    comes back to it through the layer like everything else.
+    Durable group: every subscription gets every publication once, in order; it resumes behind its position
+    on any replica with no gap and no double, or is told `reset`. Holes are noticed at the next publication
+    or within 2 s and filled from the stream.
+
+    Ephemeral group: a subscription gets every publication that is made after `join` returned, once and in
+    the order of its publisher, as long as this process keeps its connection to Redis.
+
+    There is one delivery path: what this process publishes comes back to it through the layer like
+    everything else. A socket whose outbox is full is closed with 4008.
     """
 
     def __init__(self, layer: FanoutLayer) -> None:
         self._layer = layer
         self._members: dict[str, _Members] = {}
+        self._watcher: asyncio.Task[None] | None = None
 
-    async def join(self, group: str, socket: Socket, encoder: Encoder) -> Subscription:
+    async def join(
+        self, group: str, socket: Socket, encoder: Encoder, *, since: Position | None = None, last: int = 0
+    ) -> Entry:
         """Subscribe the socket; in force when it returns. Raise Unavailable.
 
+        In a durable group the client goes on behind `since`, or gets the `last` n publications first.
         No publication is delivered between the return and the caller's next await: what it sends
-        there (`joined`) arrives first.
+        there (`joined`, the recovered ones) arrives first.
         """
         members = self._members.get(group)
         if members is None:
             members = self._members[group] = _Members(group, self._layer)
+            self._watch()
         members.joining += 1
         try:
             await asyncio.shield(members.membership)
-        except BaseException:
+            entry = await members.enter(Subscription(group, socket, encoder), since, last)
+        finally:
             members.joining -= 1
             self._release(members)
-            raise
-        members.joining -= 1
-        subscription = Subscription(group, socket, encoder)
-        members.add(subscription)
-        return subscription
+        return entry
 
     def leave(self, subscription: Subscription) -> None:
         """End a subscription; nothing is delivered to it any more. Harmless when repeated."""
@@ -73,12 +105,19 @@ class Hub:
             members.remove(subscription)
             self._release(members)
 
-    async def publish(self, group: str, data: Any) -> None:
-        """Publish `data` (anything JSON can say) to the group, fleet-wide. Raise Unavailable.
+    async def publish(self, group: str, data: Any, *, key: str | None = None) -> Position | None:
+        """Publish `data` (anything JSON can say) to the group, fleet-wide. Raise Unavailable or KeyConflict.
 
-        Returns when Redis has taken it, not when clients have it.
+        Returns when Redis has taken it, not when clients have it: in a durable group the position, behind
+        which it is in the stream; the same `key` within five minutes is one publication. In an ephemeral
+        group None, and the key says nothing.
         """
-        await self._layer.publish(group, msgspec.json.encode(data))
+        history = policy_for(group).history
+        payload = msgspec.json.encode(data)
+        if history is None:
+            await self._layer.publish(group, payload)
+            return None
+        return await self._layer.append(group, payload, history, key)
 
     @property
     def groups(self) -> dict[str, int]:
@@ -90,22 +129,79 @@ class Hub:
         if members.sockets or members.joining or self._members.get(members.group) is not members:
             return
         del self._members[members.group]
-        if not members.membership.done():
-            members.membership.cancel()
-        elif not members.membership.cancelled() and members.membership.exception() is None:
-            self._layer.unsubscribe(members.group, members.deliver)
+        members.end()
+
+    # -- holes that nobody sees: a lost connection, a message that never came ------------------------------
+
+    def _watch(self) -> None:
+        if self._watcher is None:
+            self._layer.on_back(self._mend_all)
+            self._watcher = asyncio.create_task(self._check_quiet())
+
+    def _mend_all(self) -> None:
+        for members in self._members.values():
+            members.mend()
+
+    async def _check_quiet(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_EVERY)
+            quiet = [members.feed for members in self._members.values() if members.feed and members.feed.quiet()]
+            await asyncio.gather(*(feed.check() for feed in quiet))
 
 
 class _Members:
     """Who is in one group in this process."""
 
     def __init__(self, group: str, layer: FanoutLayer) -> None:
+        policy = policy_for(group)
         self.group = group
         self.joining = 0
         self.sockets = 0
-        self.outbox_limit = policy_for(group).outbox_limit
+        self._layer = layer
+        self._outbox_limit = policy.outbox_limit
         self._audiences: dict[tuple[Encoder, Broadcaster], set[Socket]] = {}
-        self.membership = asyncio.ensure_future(layer.subscribe(group, self.deliver))
+        self.feed = Feed(group, layer, self._deliver, self._reset) if policy.history else None
+        self._receiver = self.feed.take if self.feed else self._deliver
+        self.membership = asyncio.ensure_future(self._begin())
+
+    async def _begin(self) -> None:
+        await self._layer.subscribe(self.group, self._receiver)
+        if self.feed is not None:
+            try:
+                # Subscribed first: no publication falls between the position and what comes live.
+                await self.feed.start()
+            except BaseException:
+                self._layer.unsubscribe(self.group, self._receiver)
+                raise
+
+    def end(self) -> None:
+        """Leave the group on the layer."""
+        if self.feed is not None:
+            self.feed.stop()
+        if not self.membership.done():
+            self.membership.cancel()
+        elif not self.membership.cancelled() and self.membership.exception() is None:
+            self._layer.unsubscribe(self.group, self._receiver)
+
+    def mend(self) -> None:
+        """Look for publications that were missed while the connection was lost."""
+        if self.feed is not None:
+            self.feed.mend()
+
+    async def enter(self, subscription: Subscription, since: Position | None, last: int) -> Entry:
+        """Add a subscription, and return what it has to be told first."""
+        if self.feed is None:
+            self.add(subscription)
+            return Entry(subscription)
+        behind: Sequence[Publication] | str = ()
+        if since is not None:
+            behind = await self.feed.behind(since)
+        elif last:
+            behind = await self.feed.last(last)
+        self.add(subscription)
+        if isinstance(behind, str):
+            return Entry(subscription, self.feed.position, reset=behind)
+        return Entry(subscription, self.feed.position, behind)
 
     def add(self, subscription: Subscription) -> None:
         audience = self._audience_of(subscription)
@@ -117,11 +213,17 @@ class _Members:
         self.sockets -= subscription.socket in audience
         audience.discard(subscription.socket)
 
-    def deliver(self, publication: Publication) -> None:
+    def _deliver(self, publication: Publication) -> None:
         """Write a publication to every socket: the payload is made once for all that share an encoder."""
         for (encoder, broadcaster), sockets in self._audiences.items():
             if sockets:
-                broadcaster.broadcast(sockets, encoder(publication), self.outbox_limit)
+                broadcaster.broadcast(sockets, encoder.publication(publication), self._outbox_limit)
+
+    def _reset(self, position: Position, reason: str) -> None:
+        for (encoder, broadcaster), sockets in self._audiences.items():
+            payload = encoder.reset(self.group, position, reason)
+            if sockets and payload is not None:
+                broadcaster.broadcast(sockets, payload, self._outbox_limit)
 
     def _audience_of(self, subscription: Subscription) -> set[Socket]:
         key = (subscription.encoder, subscription.socket.broadcaster)

@@ -15,6 +15,7 @@ from fanout.sockets import socket_of
 if TYPE_CHECKING:
     from fanout.consumer import Receive, Send
     from fanout.policy import Scope
+    from fanout.positions import Position
     from fanout.publication import Publication
     from fanout.sockets import Socket
 
@@ -23,9 +24,19 @@ CLOSE_CODES = {Unavailable: close_codes.TRY_AGAIN_LATER, Forbidden: close_codes.
 """How a plain client is told; every other error is its own fault: 4400."""
 
 
-def payload_of(publication: Publication) -> bytes:
-    """Return the frame's payload: the data alone."""
-    return publication.data
+class PlainEncoder:
+    """The frames of plain clients: the data alone."""
+
+    def publication(self, publication: Publication) -> bytes:
+        """Return the data."""
+        return publication.data
+
+    def reset(self, group: str, position: Position, reason: str) -> None:  # noqa: ARG002 - has no word for it
+        """Plain clients know no positions."""
+        return
+
+
+ENCODER = PlainEncoder()
 
 
 class PlainSession:
@@ -46,7 +57,7 @@ class PlainSession:
         socket = socket_of(self._scope, self._send)
         try:
             # Accepted means joined: the client is not told before Redis has confirmed it.
-            subscription = await self._hub.join(self._group, socket, payload_of)
+            entry = await self._hub.join(self._group, socket, ENCODER)
         except Unavailable as error:
             socket.accept()
             await self._end(socket, error, receive)
@@ -55,7 +66,7 @@ class PlainSession:
             socket.accept()
             await self._publish_all(socket, receive)
         finally:
-            self._hub.leave(subscription)
+            self._hub.leave(entry.subscription)
 
     async def _publish_all(self, socket: Socket, receive: Receive) -> None:
         while (event := await receive())["type"] == "websocket.receive":

@@ -9,6 +9,8 @@ from fanout.groups import kind_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fanout.history import History
+
 KIB = 1024
 
 Scope = dict[str, Any]
@@ -23,6 +25,9 @@ class Policy:
     """
 
     kind: ClassVar[str] = ""
+
+    history: ClassVar[History | None] = None
+    """What the group's stream keeps: set it and the group is durable; None is ephemeral."""
 
     frame_limit: ClassVar[int] = 512 * KIB
     """Characters of a client's frame: 64 KiB of text may take 384 KiB in JSON escapes."""

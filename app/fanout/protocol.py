@@ -5,24 +5,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from fanout.errors import BadFrame, UnknownType
+from fanout.positions import EPOCH, OFFSET_LIMIT
 
 if TYPE_CHECKING:
     from fanout.errors import FanoutError
+    from fanout.hub import Entry
+    from fanout.positions import Position
     from fanout.publication import Publication
 
 SUBPROTOCOL = "fanout.v1"
 
+KEY_LIMIT = 64
+"""Characters of an idempotency key: a UUID has 36."""
+LAST_LIMIT = 1000
+"""Publications that a join may ask for without a position."""
+
+
+Offset = Annotated[int, msgspec.Meta(ge=0, le=OFFSET_LIMIT)]
+Epoch = Annotated[str, msgspec.Meta(pattern=f"^{EPOCH.pattern}$")]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=KEY_LIMIT)]
+
+
+class Since(msgspec.Struct, frozen=True):
+    """The position behind which a client wants to go on."""
+
+    epoch: Epoch
+    offset: Offset
+
 
 class Join(msgspec.Struct, tag="join", frozen=True):
-    """Subscribe this socket to a group."""
+    """Subscribe this socket to a group, from now on; in a durable group from a position or from the last n."""
 
     group: str
     id: int = 0
+    since: Since | None = None
+    last: Annotated[int, msgspec.Meta(ge=0, le=LAST_LIMIT)] = 0
 
 
 class Leave(msgspec.Struct, tag="leave", frozen=True):
@@ -38,6 +60,7 @@ class Publish(msgspec.Struct, tag="publish", frozen=True):
     group: str
     data: Any
     id: int = 0
+    key: Key | None = None
 
 
 Frame = Join | Leave | Publish
@@ -69,9 +92,18 @@ def id_of(text: str | bytes) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def joined(frame: Join, replica: str) -> bytes:
-    """The client is in the group: every publication from now on follows. `replica` is who answered."""
-    return encode({"type": "joined", "id": frame.id, "group": frame.group, "replica": replica})
+def joined(frame: Join, replica: str, entry: Entry) -> bytes:
+    """The client is in the group: every publication from now on follows. `replica` is who answered.
+
+    In a durable group: `epoch` and `offset` are the position behind the `recovered` publications that follow
+    first; `reset` says why a position could not be gone on from.
+    """
+    answer: dict[str, Any] = {"type": "joined", "id": frame.id, "group": frame.group, "replica": replica}
+    if entry.position is not None:
+        answer |= {"epoch": entry.position.epoch, "offset": entry.position.offset, "recovered": len(entry.recovered)}
+    if entry.reset is not None:
+        answer["reset"] = entry.reset
+    return encode(answer)
 
 
 def left(frame: Leave) -> bytes:
@@ -79,9 +111,11 @@ def left(frame: Leave) -> bytes:
     return encode({"type": "left", "id": frame.id, "group": frame.group})
 
 
-def ack(frame: Publish) -> bytes:
-    """Redis has taken the publication."""
-    return encode({"type": "ack", "id": frame.id})
+def ack(frame: Publish, position: Position | None) -> bytes:
+    """Redis has taken the publication; in a durable group it is in the stream, at this position."""
+    if position is None:
+        return encode({"type": "ack", "id": frame.id})
+    return encode({"type": "ack", "id": frame.id, "epoch": position.epoch, "offset": position.offset})
 
 
 def error(refused: FanoutError, frame_id: int | None) -> bytes:
@@ -89,6 +123,26 @@ def error(refused: FanoutError, frame_id: int | None) -> bytes:
     return encode({"type": "error", "id": frame_id, "code": refused.code, "message": str(refused)})
 
 
-def publication(message: Publication) -> bytes:
-    """One message of a group; the same bytes for all of its subscribers."""
-    return b'{"type":"publication","group":"%b","data":%b}' % (message.group.encode(), message.data)
+class Encoder:
+    """The frames that all subscribers of a group share."""
+
+    def publication(self, message: Publication) -> bytes:
+        """One message of a group."""
+        position = message.position
+        if position is None:
+            return b'{"type":"publication","group":"%b","data":%b}' % (message.group.encode(), message.data)
+        return b'{"type":"publication","group":"%b","epoch":"%b","offset":%d,"data":%b}' % (
+            message.group.encode(),
+            position.epoch.encode(),
+            position.offset,
+            message.data,
+        )
+
+    def reset(self, group: str, position: Position, reason: str) -> bytes:
+        """What lies between the client's position and this one is lost to it; publications go on behind this one."""
+        return encode(
+            {"type": "reset", "group": group, "epoch": position.epoch, "offset": position.offset, "reason": reason}
+        )
+
+
+ENCODER = Encoder()

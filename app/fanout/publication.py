@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fanout.positions import Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,12 +15,14 @@ class Publication:
     """One message of a group.
 
     `data` is JSON (UTF-8): encoded once by the publisher, copied into frames by every replica.
-    `published_at` is the publisher's wall clock in seconds since the epoch.
+    `published_at` is the publisher's wall clock in seconds since the epoch. `position` is its place in
+    the stream of a durable group, None in an ephemeral one.
     """
 
     group: str
     data: bytes
     published_at: float
+    position: Position | None = None
 
 
 Receiver = Callable[[Publication], None]

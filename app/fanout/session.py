@@ -9,6 +9,7 @@ from fanout.errors import BadFrame, FanoutError, Forbidden, NotJoined, TooLarge
 from fanout.groups import check_group
 from fanout.hub import get_hub
 from fanout.policy import policy_for
+from fanout.positions import Position
 from fanout.replica import replica_of
 from fanout.sockets import socket_of
 
@@ -56,10 +57,14 @@ class Session:
         policy = policy_for(check_group(frame.group))
         if not await policy.may_join(self._scope, frame.group):
             raise Forbidden(f"You may not join {frame.group}.")
-        if frame.group not in self._subscriptions:
-            subscription = await self._hub.join(frame.group, self._socket, protocol.publication)
-            self._subscriptions[frame.group] = subscription
-        self._socket.send(protocol.joined(frame, replica_of(self._scope)))
+        since = Position(frame.since.epoch, frame.since.offset) if frame.since else None
+        if frame.group in self._subscriptions:
+            self._hub.leave(self._subscriptions.pop(frame.group))
+        entry = await self._hub.join(frame.group, self._socket, protocol.ENCODER, since=since, last=frame.last)
+        self._subscriptions[frame.group] = entry.subscription
+        self._socket.send(protocol.joined(frame, replica_of(self._scope), entry))
+        for publication in entry.recovered:
+            self._socket.send(protocol.ENCODER.publication(publication))
 
     def _leave(self, frame: protocol.Leave) -> None:
         subscription = self._subscriptions.pop(check_group(frame.group), None)
@@ -74,5 +79,5 @@ class Session:
             raise TooLarge(f"A frame for {frame.group} may hold {policy.frame_limit} bytes; this one has {size}.")
         if not await policy.may_publish(self._scope, frame.group):
             raise Forbidden(f"You may not publish to {frame.group}.")
-        await self._hub.publish(frame.group, policy.clean(frame.data))
-        self._socket.send(protocol.ack(frame))
+        position = await self._hub.publish(frame.group, policy.clean(frame.data), key=frame.key)
+        self._socket.send(protocol.ack(frame, position))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fanout.errors import BadData, TooLarge
+from fanout.history import History
 from fanout.policy import KIB, Policy
 
 MESSAGE_LIMIT = 64 * KIB
@@ -17,6 +18,7 @@ class ChatPolicy(Policy):
     """Anyone may listen and talk."""
 
     kind = "chat"
+    history = History(size=1000, age=24 * 3600)
 
     def clean(self, data: Any) -> dict[str, str]:
         """Return `message` and, if given, `name`; all else is dropped."""

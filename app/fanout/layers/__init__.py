@@ -1,4 +1,4 @@
-"""Channel layers with what the hub needs: confirmed subscriptions and publications in order.
+"""Channel layers with what the hub needs: confirmed subscriptions, publications in order, streams of durable groups.
 
 Guarantees of both layers, in the words of the design:
 
@@ -8,7 +8,12 @@ Guarantees of both layers, in the words of the design:
 - `publish` and `group_send` return when Redis has taken the message, or raise Unavailable within 2 s;
   a message that raised may still have been delivered (at most once, never twice).
 - A lost connection is noticed within 2 s and made anew by the layer itself, with all its memberships;
-  what was published meanwhile is lost to this process (ephemeral groups are at most once).
+  what was published meanwhile is lost to this process (ephemeral groups are at most once), unless the
+  hub fills it from the stream (durable groups).
+- `append` returns when the publication is in the stream; offsets are 1, 2, 3 without holes. The same
+  idempotency key within its window is one publication, whichever process it reaches.
+- A new epoch begins whenever the stream could have lost or reused offsets, and remembers the old one's
+  last surviving offset.
 """
 
 from fanout.layers.contract import FanoutLayer

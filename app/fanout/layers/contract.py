@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from fanout.publication import Receiver
+    from collections.abc import Callable
+
+    from fanout.history import History
+    from fanout.positions import Position, Top
+    from fanout.publication import Publication, Receiver
 
 
 @runtime_checkable
@@ -24,3 +28,20 @@ class FanoutLayer(Protocol):
 
     async def publish(self, group: str, data: bytes) -> None:
         """Send JSON `data` to every receiver of `group` in the fleet. Raises Unavailable."""
+
+    async def append(self, group: str, data: bytes, history: History, key: str | None = None) -> Position:
+        """Append to the group's stream and send to every receiver, in one step; return the publication's position.
+
+        The same key within KEY_WINDOW is one publication, whichever process it reaches: a repeat returns the
+        first one's position and sends nothing; with other data it raises KeyConflict. Raises Unavailable:
+        the publication may have been made all the same; a repeat with the same key tells.
+        """
+
+    async def top(self, group: str) -> Top:
+        """Return the newest position of a durable group. Raises Unavailable."""
+
+    async def read(self, group: str, after: Position, through: int) -> list[Publication]:
+        """Return what the stream still holds behind `after`, up to the offset `through`. Raises Unavailable."""
+
+    def on_back(self, callback: Callable[[], None]) -> None:
+        """Call back whenever a lost connection has been made anew: publications may have been missed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, cast
 
+from fanout.positions import Position
 from fanout.publication import Publication
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 MARKER = b"\xc1"  # never used by MessagePack; encrypted messages begin with their base64 text
 VERSION = 1
+DURABLE = 2
+"""The same body behind "epoch:offset:", written by append.lua."""
 
 
 class Serializer(Protocol):
@@ -37,15 +40,29 @@ def is_publication(payload: bytes) -> bool:
     return payload[:1] == MARKER
 
 
+def encode_body(data: bytes, published_at: float, serializer: Serializer) -> bytes:
+    """Return the body of an envelope; encrypted where keys are configured."""
+    return serializer.serialize([published_at, data])
+
+
 def encode(publication: Publication, serializer: Serializer) -> bytes:
-    """Return the payload for Redis."""
-    body = serializer.serialize([publication.published_at, publication.data])
-    return MARKER + bytes((VERSION,)) + body
+    """Return an ephemeral publication's payload for Redis."""
+    return MARKER + bytes((VERSION,)) + encode_body(publication.data, publication.published_at, serializer)
 
 
 def decode(group: str, payload: bytes, serializer: Serializer) -> Publication:
     """Return the publication of a payload. Raise UnknownVersion."""
-    if payload[1] != VERSION:
-        raise UnknownVersion(payload[1])
-    published_at, data = cast("tuple[float, bytes]", serializer.deserialize(payload[2:]))
-    return Publication(group, data, published_at)
+    match payload[1]:
+        case 1:
+            return decode_body(group, payload[2:], serializer)
+        case 2:
+            epoch, offset, body = payload[2:].split(b":", 2)
+            return decode_body(group, body, serializer, Position(epoch.decode(), int(offset)))
+        case unknown:
+            raise UnknownVersion(unknown)
+
+
+def decode_body(group: str, body: bytes, serializer: Serializer, position: Position | None = None) -> Publication:
+    """Return the publication of an envelope's body, or of a stream entry's."""
+    published_at, data = cast("tuple[float, bytes]", serializer.deserialize(body))
+    return Publication(group, data, published_at, position)

@@ -13,11 +13,16 @@ from channels.exceptions import ChannelFull
 from channels.layers import InMemoryChannelLayer as ChannelsInMemoryChannelLayer
 
 from fanout.layers.events import event_of, publication_of
+from fanout.layers.memory_streams import MemoryStreams
+from fanout.positions import Position
 from fanout.publication import Publication
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
+    from collections.abc import Callable
 
+    from fanout.history import History
+    from fanout.positions import Top
     from fanout.publication import Receiver
 
 
@@ -28,6 +33,7 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         super().__init__(**options)
         self._receivers: dict[str, list[tuple[AbstractEventLoop, Receiver]]] = defaultdict(list)
         self._waiting: dict[str, AbstractEventLoop] = {}
+        self._streams = MemoryStreams()
 
     # -- channels -------------------------------------------------------------------------------------
 
@@ -74,10 +80,28 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
     async def publish(self, group: str, data: bytes) -> None:
         """See FanoutLayer."""
         self.require_valid_group_name(group)
-        publication = Publication(group, data, time.time())
-        self._deliver(publication)
-        if self.groups.get(group):
-            await super().group_send(group, event_of(publication))
+        await self._send_to_all(Publication(group, data, time.time()))
+
+    async def append(self, group: str, data: bytes, history: History, key: str | None = None) -> Position:
+        """See FanoutLayer."""
+        self.require_valid_group_name(group)
+        placed = self._streams.append(Publication(group, data, time.time()), history, key)
+        if isinstance(placed, Position):
+            return placed
+        await self._send_to_all(placed)
+        assert placed.position is not None  # noqa: S101 - append gives it
+        return placed.position
+
+    async def top(self, group: str) -> Top:
+        """See FanoutLayer."""
+        return self._streams.top(group)
+
+    async def read(self, group: str, after: Position, through: int) -> list[Publication]:
+        """See FanoutLayer."""
+        return self._streams.read(group, after, through)
+
+    def on_back(self, callback: Callable[[], None]) -> None:
+        """See FanoutLayer. There is no connection to lose."""
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         """Send an event to every channel and every hub in a group."""
@@ -89,6 +113,12 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         """Make the layer like new."""
         await super().flush()
         self._receivers.clear()
+        self._streams.clear()
+
+    async def _send_to_all(self, publication: Publication) -> None:
+        self._deliver(publication)
+        if self.groups.get(publication.group):
+            await super().group_send(publication.group, event_of(publication))
 
     def _deliver(self, publication: Publication) -> None:
         # As over Redis: never within the publisher's own call, and on the receiver's own loop.

@@ -74,4 +74,4 @@ class Publisher:
 
 
 def _unavailable(error: Exception) -> Unavailable:
-    return Unavailable(f"Redis can't be reached, nothing was published; try again. ({error})")
+    return Unavailable(f"Redis can't be reached; what you sent may not have been published, try again. ({error})")

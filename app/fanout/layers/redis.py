@@ -16,11 +16,14 @@ from fanout.errors import Unavailable
 from fanout.layers import envelope
 from fanout.layers.events import event_of, publication_of
 from fanout.layers.shard import Shard
+from fanout.layers.streams import Streams
 from fanout.publication import Publication
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fanout.history import History
+    from fanout.positions import Position, Top
     from fanout.publication import Receiver
 
 logger = logging.getLogger(__name__)
@@ -63,6 +66,23 @@ class RedisChannelLayer(RedisPubSubChannelLayer):
         """See FanoutLayer."""
         await self._get_layer().publish(group, data)
 
+    async def append(self, group: str, data: bytes, history: History, key: str | None = None) -> Position:
+        """See FanoutLayer."""
+        layer = self._get_layer()
+        return await layer.streams.append(group, layer.topic_of(group), data, history, key)
+
+    async def top(self, group: str) -> Top:
+        """See FanoutLayer."""
+        return await self._get_layer().streams.top(group)
+
+    async def read(self, group: str, after: Position, through: int) -> list[Publication]:
+        """See FanoutLayer."""
+        return await self._get_layer().streams.read(group, after, through)
+
+    def on_back(self, callback: Callable[[], None]) -> None:
+        """See FanoutLayer."""
+        self._get_layer().callbacks.append(callback)
+
 
 class _Group:
     """Who is in one group in this process."""
@@ -89,12 +109,15 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         self._own = f"{uuid.uuid4().hex[:16]}!"
         self._own_topic = f"{self.prefix}__own__{self._own}".encode()
         self._groups: dict[bytes, _Group] = {}
+        self.streams = Streams(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
+        self.callbacks: list[Callable[[], None]] = []
 
     def _shard_of(self, name: str) -> Shard:
         shard: Shard = self._shards[_consistent_hash(name, len(self._shards))]
         return shard
 
-    def _topic_of(self, group: str) -> bytes:
+    def topic_of(self, group: str) -> bytes:
+        """Return the Redis channel of a group."""
         # The braces are Redis Cluster's hash tag: all keys of a group live on one node.
         return f"{self.prefix}__group__{{{group}}}".encode()
 
@@ -170,7 +193,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
 
     async def group_discard(self, group: str, channel: str) -> None:
         """Remove a channel from a group; does nothing if it is not in it."""
-        topic = self._topic_of(group)
+        topic = self.topic_of(group)
         entry = self._groups.get(topic)
         if entry is not None:
             entry.channels.discard(channel)
@@ -178,7 +201,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         """Send an event to every channel and every hub in a group. Raise Unavailable."""
-        await self._shard_of(group).publish(self._topic_of(group), self.channel_layer.serialize(message))
+        await self._shard_of(group).publish(self.topic_of(group), self.channel_layer.serialize(message))
 
     async def subscribe(self, group: str, receiver: Receiver) -> None:
         """See FanoutLayer."""
@@ -187,7 +210,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
 
     def unsubscribe(self, group: str, receiver: Receiver) -> None:
         """See FanoutLayer."""
-        topic = self._topic_of(group)
+        topic = self.topic_of(group)
         entry = self._groups.get(topic)
         if entry is not None and receiver in entry.receivers:
             entry.receivers.remove(receiver)
@@ -196,11 +219,11 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
     async def publish(self, group: str, data: bytes) -> None:
         """See FanoutLayer."""
         payload = envelope.encode(Publication(group, data, time.time()), self.channel_layer.publication_serializer)
-        await self._shard_of(group).publish(self._topic_of(group), payload)
+        await self._shard_of(group).publish(self.topic_of(group), payload)
 
     async def _enter(self, group: str) -> _Group:
         """Return the group's entry, subscribed in Redis; the caller adds itself before it awaits again."""
-        topic = self._topic_of(group)
+        topic = self.topic_of(group)
         entry = self._groups.get(topic)
         if entry is None:
             entry = self._groups[topic] = _Group(group)
@@ -276,6 +299,8 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
 
     def _on_back(self) -> None:
         _tell(self.on_reconnect)
+        for callback in self.callbacks:
+            _tell(callback)
 
     # -- the end ------------------------------------------------------------------------------------------
 

@@ -32,8 +32,22 @@ class LogBroadcaster:
             socket.payloads.append(payload)
 
 
-def raw(publication):
-    return publication.data
+class Raw:
+    """The data alone, changed by a function; remembers what it was asked to encode."""
+
+    def __init__(self, change=bytes):
+        self.change = change
+        self.publications = []
+
+    def publication(self, publication):
+        self.publications.append(publication)
+        return self.change(publication.data)
+
+    def reset(self, group, position, reason):
+        return f"reset {reason}".encode()
+
+
+raw = Raw()
 
 
 @pytest.fixture
@@ -71,17 +85,12 @@ async def test_a_publication_reaches_every_subscription_of_its_group_once(hub, b
 
 async def test_sockets_of_one_encoder_share_one_payload(hub, broadcaster):
     """A publication is encoded once for all sockets that share an encoder, and handed on in one call."""
-    calls = []
-
-    def counting(publication):
-        calls.append(publication)
-        return publication.data
-
+    counting = Raw()
     for _ in range(10):
         await hub.join("chat.a", Log(broadcaster), counting)
     await hub.publish("chat.a", 1)
     await settled()
-    assert len(calls) == broadcaster.calls == 1
+    assert len(counting.publications) == broadcaster.calls == 1
     assert broadcaster.limits == {Policy.outbox_limit}
 
 
@@ -89,7 +98,7 @@ async def test_encoders_are_kept_apart(hub, broadcaster):
     """Each socket gets the payload of the encoder that it joined with."""
     plain, loud = Log(broadcaster), Log(broadcaster)
     await hub.join("chat.a", plain, raw)
-    await hub.join("chat.a", loud, lambda publication: publication.data.upper())
+    await hub.join("chat.a", loud, Raw(bytes.upper))
     await hub.publish("chat.a", "hi")
     await settled()
     assert (plain.payloads, loud.payloads) == ([b'"hi"'], [b'"HI"'])
@@ -98,7 +107,7 @@ async def test_encoders_are_kept_apart(hub, broadcaster):
 async def test_nothing_is_delivered_after_leaving(hub, broadcaster):
     """A subscription that has ended gets nothing more; ending it twice is harmless."""
     socket = Log(broadcaster)
-    subscription = await hub.join("chat.a", socket, raw)
+    subscription = (await hub.join("chat.a", socket, raw)).subscription
     hub.leave(subscription)
     hub.leave(subscription)
     await hub.publish("chat.a", 1)
@@ -112,9 +121,9 @@ async def test_the_layer_is_joined_once_and_left_with_the_last(hub, layer, broad
     first = await hub.join("chat.a", Log(broadcaster), raw)
     second = await hub.join("chat.a", Log(broadcaster), raw)
     assert len(layer._receivers["chat.a"]) == 1
-    hub.leave(first)
+    hub.leave(first.subscription)
     assert len(layer._receivers["chat.a"]) == 1
-    hub.leave(second)
+    hub.leave(second.subscription)
     assert "chat.a" not in layer._receivers
 
 

@@ -1,0 +1,241 @@
+"""One durable group in this process: its publications in order, without holes, and the tail for those who come back.
+
+The layer delivers live publications; this class compares offsets. A hole, another epoch or a connection
+that was lost and made anew is mended from the stream before anything behind it is delivered; what can't
+be mended is told as a reset.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from fanout.errors import Unavailable
+from fanout.positions import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.layers import FanoutLayer
+    from fanout.positions import Top
+    from fanout.publication import Publication
+
+logger = logging.getLogger(__name__)
+
+TAIL = 256
+"""Publications kept for those who come back: a reconnect within seconds is served without asking Redis."""
+READ_AT_ONCE = 500
+"""Publications a read from the stream: bounds what one answer of Redis holds."""
+CHECK_LIMIT = 5.0
+"""Seconds that a client who comes back waits for a Redis that is away before it is told to try again."""
+RETRY = 0.5
+"""Seconds before an attempt to mend is repeated while Redis is away."""
+
+TRIMMED = "trimmed"
+LOST = "lost"
+RESET_REASONS = {
+    TRIMMED: "The history behind your position is not kept any more.",
+    LOST: "Your position is not in this stream: writes were lost, or it belongs to another epoch.",
+}
+
+
+class Feed:
+    """The stream of one durable group as this process has delivered it."""
+
+    def __init__(
+        self,
+        group: str,
+        layer: FanoutLayer,
+        deliver: Callable[[Publication], None],
+        reset: Callable[[Position, str], None],
+    ) -> None:
+        self._group = group
+        self._layer = layer
+        self._deliver = deliver
+        self._reset = reset
+        self._top: Top | None = None
+        self._tail: deque[Publication] = deque()
+        self._waiting: list[Publication] = []
+        self._mending: asyncio.Task[None] | None = None
+        self._reading = asyncio.Lock()
+        self._seen: Position | None = None
+        self.filled = 0
+        """Publications that were missed live and delivered from the stream."""
+
+    @property
+    def position(self) -> Position:
+        """Behind the last publication that was delivered."""
+        assert self._top is not None  # noqa: S101 - the hub starts a feed before it uses it
+        return self._top.position
+
+    async def start(self) -> None:
+        """Begin at the newest position; the live publications must be coming in already. Raise Unavailable."""
+        self._top = await self._layer.top(self._group)
+        self._catch_up()
+
+    def stop(self) -> None:
+        """Deliver nothing more."""
+        if self._mending is not None:
+            self._mending.cancel()
+
+    # -- live -------------------------------------------------------------------------------------------
+
+    def take(self, publication: Publication) -> None:
+        """Deliver a live publication now, or behind what is missing before it."""
+        if self._top is None or self._mending is not None:
+            self._waiting.append(publication)
+        elif not self._next(publication):
+            self._waiting.append(publication)
+            self.mend()
+
+    def _next(self, publication: Publication) -> bool:
+        """Deliver it if it is the next one; return whether it is dealt with (delivered, or known already)."""
+        at, new = self.position, publication.position
+        if new is None or new.epoch != at.epoch or new.offset > at.offset + 1:
+            return False
+        if new.offset == at.offset + 1:
+            self._advance(publication, new)
+        return True
+
+    def _advance(self, publication: Publication, position: Position) -> None:
+        assert self._top is not None  # noqa: S101 - see position
+        self._top = type(self._top)(position, self._top.past)
+        self._tail.append(publication)
+        while len(self._tail) > TAIL and not self._reading.locked():
+            self._tail.popleft()
+        self._deliver(publication)
+
+    def _catch_up(self) -> None:
+        """Deal with what came in meanwhile."""
+        waiting, self._waiting = self._waiting, []
+        for number, publication in enumerate(waiting):
+            if not self._next(publication):
+                self._waiting = waiting[number:]
+                self.mend()
+                return
+
+    # -- holes --------------------------------------------------------------------------------------------
+
+    def mend(self) -> None:
+        """Compare with the stream and deliver what is missing: after a hole, a lost connection, a silence."""
+        if self._mending is None and self._top is not None:
+            self._mending = asyncio.create_task(self._mend())
+
+    async def _mend(self) -> None:
+        try:
+            while not await self._mended():  # noqa: ASYNC110 - Redis has no event for "back"
+                await asyncio.sleep(RETRY)
+        finally:
+            self._mending = None
+        self._catch_up()
+
+    async def _mended(self) -> bool:
+        """Try to mend; return False while Redis is away."""
+        try:
+            await self._mend_once()
+        except Unavailable:
+            return False
+        return True
+
+    async def _mend_once(self) -> None:
+        top = await self._layer.top(self._group)
+        after = top.translate(self.position)
+        if after is None:
+            self._begin_anew(top, LOST)
+            return
+        # The positions of a new epoch go on where the old one's survivors ended.
+        self._top = type(top)(Position(top.position.epoch, after), top.past)
+        while self.position.offset < top.position.offset:
+            through = min(top.position.offset, self.position.offset + READ_AT_ONCE)
+            missed = await self._read(self.position.offset, through)
+            if missed is None:
+                self._begin_anew(top, TRIMMED)
+                return
+            for publication in missed:
+                self.filled += 1
+                self._next(publication)
+
+    def _begin_anew(self, top: Top, reason: str) -> None:
+        logger.warning("reset %s at %s: %s", self._group, top.position, RESET_REASONS[reason])
+        self._top = top
+        self._tail.clear()
+        self._reset(top.position, reason)
+
+    async def _read(self, after: int, through: int) -> list[Publication] | None:
+        """Return the publications after+1 to through; None if one of them is gone."""
+        publications = await self._layer.read(self._group, Position(self.position.epoch, after), through)
+        offsets = [publication.position.offset for publication in publications if publication.position]
+        return publications if offsets == list(range(after + 1, through + 1)) else None
+
+    def quiet(self) -> bool:
+        """Whether nothing was delivered since the last call: then nothing would show a hole."""
+        seen, self._seen = self._seen, self.position if self._top else None
+        return seen == self._seen and self._mending is None
+
+    async def check(self) -> None:
+        """Compare with the stream's position, and mend if it is another; harmless while Redis is away."""
+        try:
+            top = await self._layer.top(self._group)
+        except Unavailable:
+            return
+        if self._top is not None and top.position != self.position:
+            self.mend()
+
+    # -- coming back ----------------------------------------------------------------------------------------
+
+    async def behind(self, since: Position) -> list[Publication] | str:
+        """Return all that was delivered behind a position, or the reason why that can't be had.
+
+        What it returns ends at `position`, and no publication is delivered between its return and the
+        caller's next await. Raise Unavailable.
+        """
+        if self._translate(since) is None:
+            # Another replica may have been told of a publication, or of a new epoch, before this one.
+            await self._checked()
+        while (after := self._translate(since)) is not None:
+            if self._first() <= after + 1:
+                return list(self._tail)[after + 1 - self._first() :]
+            if not await self._extend(after):
+                return TRIMMED
+        return LOST
+
+    async def last(self, count: int) -> list[Publication]:
+        """Return the newest publications, at most `count`, as many as are kept. Raise Unavailable."""
+        async with self._reading:
+            missing, first = min(count, self.position.offset) - len(self._tail), self._first()
+            if missing > 0:
+                after = Position(self.position.epoch, max(0, first - 1 - missing))
+                older = await self._layer.read(self._group, after, first - 1)
+                if self._first() == first:  # no reset has emptied the tail meanwhile
+                    self._tail.extendleft(reversed(older))
+        return list(self._tail)[-count:]
+
+    def _translate(self, since: Position) -> int | None:
+        assert self._top is not None  # noqa: S101 - see position
+        return self._top.translate(since)
+
+    async def _checked(self) -> None:
+        """Return when this feed is level with the stream. Raise Unavailable."""
+        self.mend()
+        if self._mending is not None:
+            await asyncio.wait({self._mending}, timeout=CHECK_LIMIT)
+        if self._mending is not None:
+            raise Unavailable("Redis can't be asked for your position; try again.")
+
+    def _first(self) -> int:
+        """Return the first offset of the tail; the next offset if the tail is empty."""
+        return self.position.offset + 1 - len(self._tail)
+
+    async def _extend(self, after: int) -> bool:
+        """Read the tail back to behind `after`, once for all who wait; return whether it is all there."""
+        async with self._reading:
+            while self._first() > after + 1:
+                first = self._first()
+                missed = await self._read(max(after, first - 1 - READ_AT_ONCE), first - 1)
+                if missed is None:
+                    return False
+                if self._first() == first:  # no reset has emptied the tail meanwhile
+                    self._tail.extendleft(reversed(missed))
+        return True

@@ -1,0 +1,8 @@
+-- Returns a group's position and its past: {epoch, offset, past}. Begins a new epoch where one is due.
+--
+-- KEYS[1] meta, KEYS[2] stream (see append.lua)
+-- ARGV    1 epoch to use if a new one begins, 2 lifetime of meta in ms
+
+local epoch, offset, past = unpack(fanout_position(KEYS[1], KEYS[2], ARGV[1]))
+redis.call("PEXPIRE", KEYS[1], ARGV[2])
+return {epoch, offset, past}

@@ -1,0 +1,67 @@
+"""The streams of durable groups within one process, with the contract of those in Redis."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from fanout.errors import KeyConflict
+from fanout.history import KEY_WINDOW, History
+from fanout.positions import Position, Top
+from fanout.publication import Publication  # noqa: TC001 - a field of a dataclass
+
+
+@dataclass(slots=True)
+class _Stream:
+    epoch: str = field(default_factory=lambda: secrets.token_hex(6))
+    offset: int = 0
+    publications: deque[Publication] = field(default_factory=deque)
+    keys: dict[str, tuple[float, bytes, Position]] = field(default_factory=dict)
+    """Key → when it ends, data, position."""
+
+
+class MemoryStreams:
+    """Appends to and reads the streams; they end with the process."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, _Stream] = {}
+
+    def append(self, publication: Publication, history: History, key: str | None) -> Publication | Position:
+        """Return the publication in its place, or for a repeated key the first one's position."""
+        stream = self._stream(publication.group)
+        now = publication.published_at
+        stream.keys = {name: known for name, known in stream.keys.items() if known[0] > now}
+        if key is not None and key in stream.keys:
+            _, data, position = stream.keys[key]
+            if data != publication.data:
+                raise KeyConflict("This key was used with other data in the last five minutes: choose a new one.")
+            return position
+        stream.offset += 1
+        placed = replace(publication, position=Position(stream.epoch, stream.offset))
+        stream.publications.append(placed)
+        if key is not None and placed.position is not None:
+            stream.keys[key] = (now + KEY_WINDOW, publication.data, placed.position)
+        while len(stream.publications) > history.size or stream.publications[0].published_at < now - history.age:
+            stream.publications.popleft()
+        return placed
+
+    def top(self, group: str) -> Top:
+        """Return the newest position."""
+        stream = self._stream(group)
+        return Top(Position(stream.epoch, stream.offset))
+
+    def read(self, group: str, after: Position, through: int) -> list[Publication]:
+        """Return what is kept behind `after`, up to the offset `through`."""
+        return [
+            publication
+            for publication in self._stream(group).publications
+            if publication.position is not None and after.offset < publication.position.offset <= through
+        ]
+
+    def clear(self) -> None:
+        """Forget all streams: new epochs begin."""
+        self._streams.clear()
+
+    def _stream(self, group: str) -> _Stream:
+        return self._streams.setdefault(group, _Stream())

@@ -1,0 +1,88 @@
+"""The streams of durable groups in Redis: one script a publication, reads behind a position."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
+
+from fanout.errors import KeyConflict, Unavailable
+from fanout.history import KEY_WINDOW, META_LIFETIME
+from fanout.layers import envelope, scripts
+from fanout.positions import Position, Top, parse_past
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.history import History
+    from fanout.layers.envelope import Serializer
+    from fanout.layers.shard import Shard
+    from fanout.publication import Publication
+
+ENVELOPE = envelope.MARKER + bytes((envelope.DURABLE,))
+
+
+class Streams:
+    """Appends to and reads the streams; each group lives on one shard, its keys share one hash tag."""
+
+    def __init__(self, prefix: str, shard_of: Callable[[str], Shard], serializer: Serializer) -> None:
+        self._prefix = prefix
+        self._shard_of = shard_of
+        self._serializer = serializer
+
+    async def append(self, group: str, topic: bytes, data: bytes, history: History, key: str | None) -> Position:
+        """See FanoutLayer."""
+        now = time.time()
+        body = envelope.encode_body(data, now, self._serializer)
+        digest = hashlib.blake2b(data, digest_size=16).hexdigest() if key else ""
+        answer = await self._run(
+            scripts.append,
+            group,
+            [self._key("meta", group), self._key("stream", group), self._key("key", group, key or "")],
+            [
+                topic, body, history.size, int(history.age * 1000), _new_epoch(), int(now * 1000),
+                int(KEY_WINDOW * 1000) if key else 0, digest, int(META_LIFETIME * 1000), ENVELOPE,
+            ],
+        )  # fmt: skip
+        if answer[0] == b"conflict":
+            raise KeyConflict("This key was used with other data in the last five minutes: choose a new one.")
+        return Position(answer[1].decode(), int(answer[2]))
+
+    async def top(self, group: str) -> Top:
+        """See FanoutLayer."""
+        keys = [self._key("meta", group), self._key("stream", group)]
+        epoch, offset, past = await self._run(scripts.position, group, keys, [_new_epoch(), int(META_LIFETIME * 1000)])
+        return Top(Position(epoch.decode(), int(offset)), parse_past(past.decode()))
+
+    async def read(self, group: str, after: Position, through: int) -> list[Publication]:
+        """See FanoutLayer."""
+        publisher = self._shard_of(group).publisher
+        try:
+            entries = await publisher.execute(
+                "XRANGE", self._key("stream", group), f"{after.offset + 1}-0", f"{through}-0"
+            )
+        except RedisError as error:
+            raise Unavailable(f"Redis can't read the stream of {group}: {error}") from error
+        return [self._publication(group, after.epoch, name, fields) for name, fields in entries]
+
+    def _publication(self, group: str, epoch: str, name: bytes, fields: Any) -> Publication:
+        body = fields[b"b"] if isinstance(fields, dict) else fields[fields.index(b"b") + 1]
+        position = Position(epoch, int(name.partition(b"-")[0]))
+        return envelope.decode_body(group, body, self._serializer, position)
+
+    def _key(self, kind: str, group: str, suffix: str = "") -> bytes:
+        # The braces are Redis Cluster's hash tag.
+        return f"{self._prefix}__{kind}__{{{group}}}{suffix}".encode()
+
+    async def _run(self, script: scripts.Script, group: str, keys: list[bytes], arguments: list[Any]) -> Any:
+        try:
+            return await script.run(self._shard_of(group).publisher, keys, arguments)
+        except RedisError as error:
+            raise Unavailable(f"Redis refused the publication to {group}: {error}") from error
+
+
+def _new_epoch() -> str:
+    return secrets.token_hex(6)

@@ -1,0 +1,45 @@
+"""Positions in a group's stream, and what can be recovered behind one: pure, without socket or clock."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+OFFSET_LIMIT = 2**53 - 1
+"""The integers that JavaScript can count; at 1,000 publications a second it lasts 285,000 years."""
+EPOCH = re.compile(r"[A-Za-z0-9]{1,32}")
+
+
+@dataclass(frozen=True, slots=True, order=False)
+class Position:
+    """The place behind a publication: `Position("f3a9", 7)` has seen offsets 1 to 7 of epoch f3a9.
+
+    A new epoch begins whenever the stream could have lost or reused offsets. Offsets go on across
+    epochs where the stream survived: behind f3a9's last surviving offset 7 the next epoch begins with 8.
+    """
+
+    epoch: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """A group's newest position, and the last surviving offset of each older epoch it remembers."""
+
+    position: Position
+    past: dict[str, int] = field(default_factory=dict)
+
+    def translate(self, position: Position) -> int | None:
+        """Return the offset in the current stream that `position` stands for; None if it stands for none.
+
+        None means that something behind the position, or the position itself, is not in this stream:
+        it comes from another epoch, from past the survivors of an older one, or from the future.
+        """
+        last = self.position.offset if position.epoch == self.position.epoch else self.past.get(position.epoch)
+        return position.offset if last is not None and position.offset <= last else None
+
+
+def parse_past(text: str) -> dict[str, int]:
+    """Return the older epochs of a `past` field, "epoch:offset,…", newest first."""
+    items = (item.partition(":") for item in text.split(",") if item)
+    return {epoch: int(offset) for epoch, _, offset in items}
