@@ -19,6 +19,8 @@ from websockets.asyncio.client import connect, unix_connect
 APP = Path(__file__).resolve().parents[1]
 LIMIT = 30
 """Seconds that a test waits for anything: long on a busy machine, short of pytest's own limit."""
+GUARD = [setpriv, "--pdeathsig", "KILL"] if (setpriv := shutil.which("setpriv")) else []
+"""Where it can, a process dies with the test run, however that ends."""
 
 
 def clean_environment(**values):
@@ -32,7 +34,7 @@ class Process:
 
     def __init__(self, *command, cwd=None, output="stderr", **options):
         streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, output: subprocess.PIPE}
-        self.popen = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, **streams, **options)
+        self.popen = subprocess.Popen([*GUARD, *command], cwd=cwd, stdin=subprocess.DEVNULL, **streams, **options)
         self.pid = self.popen.pid
         self.lines = []
         self._heard = threading.Condition()
