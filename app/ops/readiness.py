@@ -80,6 +80,9 @@ class Readiness:
                 self._note("redis", str(error))
             except TimeoutError:
                 self._note("redis", f"a publication did not come back within {PROBE_LIMIT:g} s")
+            except Exception as error:  # without probes the last verdict would stand for ever
+                logger.exception("readiness: the probe failed")
+                self._note("redis", f"the probe failed: {type(error).__name__}: {error}")
             await asyncio.sleep(PROBE_EVERY)
 
     async def _probe(self, layer: FanoutLayer) -> None:
