@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import msgspec
 from channels.layers import get_channel_layer
 
+from fanout.delivery import Delivery
 from fanout.feed import Feed
 from fanout.layers import FanoutLayer
 from fanout.policy import policy_for
@@ -17,23 +18,14 @@ from fanout.policy import policy_for
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fanout.encoder import Encoder
     from fanout.positions import Position
     from fanout.publication import Publication
-    from fanout.sockets import Broadcaster, Socket
+    from fanout.sockets import Socket
 
 
 CHECK_EVERY = 1.5
 """Seconds between two looks at the position of a quiet durable group: with the look itself below the 2 s promised."""
-
-
-class Encoder(Protocol):
-    """Makes the payloads of frames; one object a protocol, so that all of its sockets share the bytes."""
-
-    def publication(self, publication: Publication, /) -> bytes:
-        """Return the payload of one message."""
-
-    def reset(self, group: str, position: Position, reason: str, /) -> bytes | None:
-        """Return the payload that tells a reset; None if the protocol has no word for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +94,7 @@ class Hub:
         """End a subscription; nothing is delivered to it any more. Harmless when repeated."""
         members = self._members.get(subscription.group)
         if members is not None:
-            members.remove(subscription)
+            members.delivery.remove(subscription.socket, subscription.encoder)
             self._release(members)
 
     async def publish(self, group: str, data: Any, *, key: str | None = None) -> Position | None:
@@ -122,11 +114,11 @@ class Hub:
     @property
     def groups(self) -> dict[str, int]:
         """Subscriptions of this process by group."""
-        return {group: members.sockets for group, members in self._members.items()}
+        return {group: members.delivery.sockets for group, members in self._members.items()}
 
     def _release(self, members: _Members) -> None:
         """Leave the group on the layer when nobody here is in it or about to be."""
-        if members.sockets or members.joining or self._members.get(members.group) is not members:
+        if members.delivery.sockets or members.joining or self._members.get(members.group) is not members:
             return
         del self._members[members.group]
         members.end()
@@ -156,12 +148,11 @@ class _Members:
         policy = policy_for(group)
         self.group = group
         self.joining = 0
-        self.sockets = 0
         self._layer = layer
-        self._outbox_limit = policy.outbox_limit
-        self._audiences: dict[tuple[Encoder, Broadcaster], set[Socket]] = {}
-        self.feed = Feed(group, layer, self._deliver, self._reset) if policy.history else None
-        self._receiver = self.feed.take if self.feed else self._deliver
+        self.delivery = Delivery(group, policy)
+        deliver, reset = self.delivery.deliver, self.delivery.reset
+        self.feed = Feed(group, layer, deliver, reset) if policy.history else None
+        self._receiver = self.feed.take if self.feed else deliver
         self.membership = asyncio.ensure_future(self._begin())
 
     async def _begin(self) -> None:
@@ -191,43 +182,17 @@ class _Members:
     async def enter(self, subscription: Subscription, since: Position | None, last: int) -> Entry:
         """Add a subscription, and return what it has to be told first."""
         if self.feed is None:
-            self.add(subscription)
+            self.delivery.add(subscription.socket, subscription.encoder)
             return Entry(subscription)
         behind: Sequence[Publication] | str = ()
         if since is not None:
             behind = await self.feed.behind(since)
         elif last:
             behind = await self.feed.last(last)
-        self.add(subscription)
+        self.delivery.add(subscription.socket, subscription.encoder)
         if isinstance(behind, str):
             return Entry(subscription, self.feed.position, reset=behind)
         return Entry(subscription, self.feed.position, behind)
-
-    def add(self, subscription: Subscription) -> None:
-        audience = self._audience_of(subscription)
-        self.sockets += subscription.socket not in audience
-        audience.add(subscription.socket)
-
-    def remove(self, subscription: Subscription) -> None:
-        audience = self._audience_of(subscription)
-        self.sockets -= subscription.socket in audience
-        audience.discard(subscription.socket)
-
-    def _deliver(self, publication: Publication) -> None:
-        """Write a publication to every socket: the payload is made once for all that share an encoder."""
-        for (encoder, broadcaster), sockets in self._audiences.items():
-            if sockets:
-                broadcaster.broadcast(sockets, encoder.publication(publication), self._outbox_limit)
-
-    def _reset(self, position: Position, reason: str) -> None:
-        for (encoder, broadcaster), sockets in self._audiences.items():
-            payload = encoder.reset(self.group, position, reason)
-            if sockets and payload is not None:
-                broadcaster.broadcast(sockets, payload, self._outbox_limit)
-
-    def _audience_of(self, subscription: Subscription) -> set[Socket]:
-        key = (subscription.encoder, subscription.socket.broadcaster)
-        return self._audiences.setdefault(key, set())
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

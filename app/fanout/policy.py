@@ -32,6 +32,9 @@ class Policy:
     frame_limit: ClassVar[int] = 512 * KIB
     """Characters of a client's frame: 64 KiB of text may take 384 KiB in JSON escapes."""
 
+    flush_interval: ClassVar[float] = 0.02
+    """Seconds: a publication leaves at once if none left within it, else with the others at its end. 0: off."""
+
     outbox_limit: ClassVar[int] = 1024 * KIB
     """Bytes that may wait for one socket before it is closed as too slow (4008)."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from fanout import close_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from fanout.policy import Scope
 
@@ -20,10 +20,10 @@ TOO_SLOW_REASON = "You read slower than the group talks; reconnect to go on."
 
 
 class Broadcaster(Protocol):
-    """Writes one payload to many sockets of its kind."""
+    """Writes the same payloads to many sockets of its kind."""
 
-    def broadcast(self, sockets: Iterable[Any], payload: bytes, limit: int) -> None:
-        """Queue text `payload` (UTF-8) on each open socket, in order with all else that is written to it.
+    def broadcast(self, sockets: Iterable[Any], payloads: Sequence[bytes], limit: int) -> None:
+        """Queue a text frame for each payload (UTF-8) on each open socket, behind all that was written to it before.
 
         A socket whose outbox would exceed `limit` bytes is closed with TOO_SLOW instead. Never blocks.
         """
@@ -54,14 +54,16 @@ def socket_of(scope: Scope, send: Callable[[dict[str, Any]], Awaitable[None]]) -
 class AsgiBroadcaster:
     """Writes to each socket by itself: one ASGI message a socket."""
 
-    def broadcast(self, sockets: Iterable[AsgiSocket], payload: bytes, limit: int) -> None:
+    def broadcast(self, sockets: Iterable[AsgiSocket], payloads: Sequence[bytes], limit: int) -> None:
         """See Broadcaster."""
-        text = payload.decode()
+        texts = [({"type": "websocket.send", "text": payload.decode()}, len(payload)) for payload in payloads]
+        size = sum(len(payload) for payload in payloads)
         for socket in sockets:
-            if socket.outbox_bytes + len(payload) > limit:
+            if socket.outbox_bytes + size > limit:
                 socket.overflow()
             else:
-                socket.queue({"type": "websocket.send", "text": text}, len(payload))
+                for message, length in texts:
+                    socket.queue(message, length)
 
 
 class AsgiSocket:

@@ -14,7 +14,7 @@ from twisted.internet import tcp
 from server.frames import text_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from server.websocket import ReplicaWebSocket
 
@@ -23,13 +23,16 @@ TOO_SLOW_REASON = "You read slower than the group talks; reconnect to go on."
 
 
 class ReplicaBroadcaster:
-    """Writes one payload to many sockets of this replica."""
+    """Writes the same payloads to many sockets of this replica."""
 
-    def broadcast(self, sockets: Iterable[ReplicaSocket], payload: bytes, limit: int) -> None:
-        """Queue text `payload` (UTF-8) on each open socket; one whose queue would exceed `limit` bytes is closed."""
-        frame = text_frame(payload)
+    def broadcast(self, sockets: Iterable[ReplicaSocket], payloads: Sequence[bytes], limit: int) -> None:
+        """Queue a text frame for each payload (UTF-8) on each open socket, all of them in one write.
+
+        A socket whose queue would exceed `limit` bytes is closed.
+        """
+        frames = b"".join(map(text_frame, payloads))
         for socket in tuple(sockets):
-            socket.write(frame, limit)
+            socket.write(frames, limit)
 
 
 class ReplicaSocket:
@@ -62,7 +65,7 @@ class ReplicaSocket:
         self._protocol.close(code, reason)
 
     def write(self, frame: bytes, limit: int | None) -> None:
-        """Write a whole frame, straight to the kernel when nothing waits before it."""
+        """Write whole frames, straight to the kernel when nothing waits before it."""
         protocol, transport = self._protocol, self._transport
         if protocol.state != protocol.STATE_OPEN:
             return

@@ -218,7 +218,7 @@ async def test_a_slow_asgi_client_is_closed_at_its_limit():
 
     slow, fast = AsgiSocket(stuck), AsgiSocket(free)
     for _ in range(20):
-        AsgiBroadcaster().broadcast([slow, fast], b"x" * 100, limit=1000)
+        AsgiBroadcaster().broadcast([slow, fast], [b"x" * 100], limit=1000)
         await asyncio.sleep(0)
     assert len(fine) == 20
     assert slow.outbox_bytes <= 1000

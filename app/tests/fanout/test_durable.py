@@ -36,9 +36,9 @@ class Pouring(Policy):
 class Broadcaster:
     """Writes to clients of this test."""
 
-    def broadcast(self, sockets, payload, limit):
+    def broadcast(self, sockets, payloads, limit):
         for socket in sockets:
-            socket.frames.append(payload)
+            socket.frames += payloads
             socket.arrived.set()
 
 

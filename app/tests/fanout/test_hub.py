@@ -25,11 +25,11 @@ class LogBroadcaster:
         self.calls = 0
         self.limits = set()
 
-    def broadcast(self, sockets, payload, limit):
+    def broadcast(self, sockets, payloads, limit):
         self.calls += 1
         self.limits.add(limit)
         for socket in sockets:
-            socket.payloads.append(payload)
+            socket.payloads += payloads
 
 
 class Raw:
@@ -134,6 +134,7 @@ async def test_publications_keep_their_order(hub, broadcaster):
     for number in range(200):
         await hub.publish("chat.a", number)
     await settled()
+    hub._members["chat.a"].delivery.flush()
     assert [int(payload) for payload in socket.payloads] == list(range(200))
 
 

@@ -87,12 +87,12 @@ async def command(socket, send, verb, *values):
         case "broadcast":
             count, size, limit = values
             for number in range(count):
-                socket.broadcaster.broadcast(set(room), numbered(number, size), limit)
+                socket.broadcaster.broadcast(set(room), [numbered(number, size)], limit)
         case "mixed":
             count, size, limit = values
             for number in range(0, count, 3):
                 await send({"type": "websocket.send", "text": numbered(number, size).decode()})
-                socket.broadcaster.broadcast({socket}, numbered(number + 1, size), limit)
+                socket.broadcaster.broadcast({socket}, [numbered(number + 1, size)], limit)
                 socket.send(numbered(number + 2, size))
         case "patience":  # seconds that the close handshake may take
             socket._protocol.closeHandshakeTimeout = values[0]
@@ -103,7 +103,7 @@ async def command(socket, send, verb, *values):
         case "close":
             await send({"type": "websocket.close", "code": 1000})
             socket.send(b"late")
-            socket.broadcaster.broadcast({socket}, b"late", 1 << 20)
+            socket.broadcaster.broadcast({socket}, [b"late"], 1 << 20)
             await send({"type": "websocket.send", "text": "late"})
 
 

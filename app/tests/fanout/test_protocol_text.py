@@ -1,0 +1,55 @@
+"""PROTOCOL.md says what the code does."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import fanout
+from fanout import close_codes, errors, feed, history, protocol
+
+TEXT = (Path(fanout.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
+
+
+def rows(heading):
+    """The first cells of the table below a heading, without their marks."""
+    section = TEXT.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return [cell.strip("`") for cell in re.findall(r"^\| (`?\w+`?) \|", section, re.MULTILINE)]
+
+
+def test_every_error_code_is_explained():
+    """The table of errors has every code that the package can send, and no other."""
+    codes = {error.code for error in errors.FanoutError.__subclasses__()}
+    assert set(rows("Errors")) - {"code"} == codes
+
+
+def test_every_close_code_is_explained_with_its_invitation():
+    """Each close code of ours stands in the table, and "no" stands where a client should not return."""
+    section = TEXT.split("\n## Close codes\n")[1]
+    told = {int(code): end for code, end in re.findall(r"^\| (\d{4}) \|.*\| (.*) \|$", section, re.MULTILINE)}
+    known = {value for name, value in vars(close_codes).items() if name.isupper() and isinstance(value, int)}
+    assert set(told) == known - {close_codes.ABNORMAL}
+    for code, end in told.items():
+        assert close_codes.may_return(code) is not end.startswith("no"), code
+
+
+@pytest.mark.parametrize("frame", [protocol.Join, protocol.Leave, protocol.Publish])
+def test_every_field_of_a_clients_frame_is_explained(frame):
+    """The row of each frame names each of its fields."""
+    info = msgspec.inspect.type_info(frame)
+    (row,) = re.findall(rf"^\| `{info.tag}` \| (.*) \|$", TEXT, re.MULTILINE)
+    assert {field.name for field in info.fields} <= set(re.findall(r"`(\w+)`", row))
+
+
+def test_the_reasons_of_a_reset_are_explained():
+    """Both reasons stand in the text."""
+    for reason in feed.RESET_REASONS:
+        assert f"| `{reason}` |" in TEXT
+
+
+def test_the_limits_are_the_codes():
+    """Figures in the text are those of the constants."""
+    assert f"1 to {protocol.KEY_LIMIT} characters" in TEXT
+    assert f"0 to {protocol.LAST_LIMIT}" in TEXT
+    assert f"within {history.KEY_WINDOW / 60:g} minutes" in TEXT
