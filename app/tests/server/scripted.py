@@ -88,6 +88,9 @@ async def command(socket, send, verb, *values):
             count, size, limit = values
             for number in range(count):
                 socket.broadcaster.broadcast(set(room), [numbered(number, size)], limit)
+        case "together":
+            count, size, limit = values
+            socket.broadcaster.broadcast(set(room), [numbered(number, size) for number in range(count)], limit)
         case "mixed":
             count, size, limit = values
             for number in range(0, count, 3):

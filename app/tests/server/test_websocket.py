@@ -278,6 +278,13 @@ async def test_a_broadcast_reaches_every_socket(server):
             assert [number_of(message.encode()) for message in await said(client, 50)] == list(range(50))
 
 
+async def test_payloads_that_are_broadcast_together_arrive_one_by_one(server):
+    """One write, but a frame for each."""
+    async with server.websocket("/hub") as client:
+        await do(client, "together", 50, 1000, ROOMY)
+        assert [number_of(message.encode()) for message in await said(client, 50)] == list(range(50))
+
+
 @pytest.mark.parametrize("size", [10, 125, 126, 1000, 65535, 65536, 100_000])
 async def test_broadcasts_and_sends_arrive_in_order(server, size):
     """Three ways to write, one order, whole frames: to a client that keeps up."""
