@@ -43,6 +43,10 @@ class Room:
     async def is_line(self, state):
         await self.page.wait_for_selector(f'body[data-line="{state}"]')
 
+    async def comes_back(self):
+        """Wait until the line was lost and is there again."""
+        await self.page.wait_for_function("() => lineStates.includes('waiting') && lineStates.at(-1) === 'open'")
+
     async def replica(self):
         await self.is_line("open")
         return await self.page.inner_text("#replica")
@@ -71,6 +75,9 @@ class Room:
 
     async def messages(self):
         return await self.page.locator(".text").all_text_contents()
+
+    async def missing(self):
+        return await self.page.locator(".note").all_text_contents()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -102,8 +109,12 @@ class FakeReplica:
     def __init__(self, replica="web-9"):
         self.replica = replica
         self.sockets = []
+        self.joins = []
         self.published = []
+        self.keys = []
+        self.offset = 0
         self.answers = "ack"
+        self.joined = {}
 
     async def prepare(self, page):
         await page.route_web_socket("**/ws/**", self.accept)
@@ -112,20 +123,31 @@ class FakeReplica:
         self.sockets.append(socket)
         socket.on_message(lambda text: self.answer(socket, json.loads(text)))
 
+    @property
+    def position(self):
+        return {"epoch": "a", "offset": self.offset}
+
     def answer(self, socket, frame):
+        answer = {"id": frame["id"]}
         if frame["type"] == "join":
-            joined = {"type": "joined", "id": frame["id"], "group": frame["group"], "replica": self.replica}
-            socket.send(json.dumps(joined))
+            self.joins.append(frame)
+            answer |= {"type": "joined", "group": frame["group"], "replica": self.replica, "recovered": 0}
+            socket.send(json.dumps(answer | self.position | self.joined))
         elif frame["type"] == "publish":
             self.published.append(frame["data"])
+            self.keys.append(frame["key"])
             if self.answers == "ack":
-                socket.send(json.dumps({"type": "ack", "id": frame["id"]}))
                 self.publish(frame["group"], frame["data"])
+                socket.send(json.dumps({"type": "ack", **answer, **self.position}))
             elif self.answers:
-                socket.send(json.dumps({"type": "error", "id": frame["id"], **self.answers}))
+                socket.send(json.dumps({"type": "error", **answer, **self.answers}))
 
     def publish(self, group, data):
-        self.sockets[-1].send(json.dumps({"type": "publication", "group": group, "data": data}))
+        self.offset += 1
+        self.sockets[-1].send(json.dumps({"type": "publication", "group": group, "data": data, **self.position}))
+
+    def reset(self, group, reason):
+        self.sockets[-1].send(json.dumps({"type": "reset", "group": group, "reason": reason, **self.position}))
 
     async def close(self, code, reason=""):
         await self.sockets[-1].close(code=code, reason=reason)
@@ -135,12 +157,7 @@ async def test_two_browsers_on_two_replicas_hear_each_other(enter):
     """Each page says which replica answered it; what one says arrives at the other, once, with its name."""
     async with launched() as second_browser:
         ada = await enter(name="Ada")
-        for _ in range(TRIES_FOR_ANOTHER_REPLICA):
-            bob = await enter(name="Bob", in_browser=second_browser)
-            if await bob.replica() != await ada.replica():
-                break
-        else:
-            pytest.fail(f"{TRIES_FOR_ANOTHER_REPLICA} pages in a row were answered by {await ada.replica()}")
+        bob = await on_another_replica(enter, "/", ada, name="Bob", in_browser=second_browser)
         await ada.say("from Ada")
         await bob.say("from Bob")
         assert await bob.reads("from Ada") == "Ada"
@@ -151,25 +168,98 @@ async def test_two_browsers_on_two_replicas_hear_each_other(enter):
             assert room.complaints == []
 
 
+async def is_back(fleet, name, pid):
+    """Wait until another process is this replica."""
+    async with asyncio.timeout(BACK_SECONDS):
+        while fleet.pid(name) == pid or not fleet.is_ready(name):  # noqa: ASYNC110 - another process has no event
+            await asyncio.sleep(0.1)
+
+
+async def on_another_replica(enter, path, other, **options):
+    """Enter a room on another replica than this page's."""
+    for _ in range(TRIES_FOR_ANOTHER_REPLICA):
+        room = await enter(path, **options)
+        if await room.replica() != await other.replica():
+            return room
+        await room.page.close()
+    return pytest.fail(f"{TRIES_FOR_ANOTHER_REPLICA} pages in a row were answered by {await other.replica()}")
+
+
 @pytest.mark.parametrize("exit_signal", [signal.SIGKILL, signal.SIGTERM])
 async def test_the_page_comes_back_when_its_replica_goes(enter, fleet, exit_signal):
-    """Killed or drained: another one answers, the page says so, the text being typed is still there and arrives."""
-    room = await enter("/chat/leaving/")
+    """Killed or drained: another one answers, the page says which, the text being typed is still there and arrives."""
+    room = await enter(f"/chat/leaving-{exit_signal.name}/")
     lost = await room.replica()
     pid = fleet.pid(lost)
     await room.type("half a sentence")
     os.kill(pid, exit_signal)
-    await room.page.locator(".note").wait_for()
-    await room.is_line("open")
-    states = await room.page.evaluate("lineStates")
-    assert states.index("waiting") < len(states) - 1
-    assert "not shown here" in await room.page.inner_text(".note")
+    await room.comes_back()
+    assert await room.missing() == []
     assert await room.typed() == "half a sentence"
     await room.press("Enter")
-    await room.reads("half a sentence")
-    async with asyncio.timeout(BACK_SECONDS):
-        while fleet.pid(lost) == pid or not fleet.is_ready(lost):  # noqa: ASYNC110 - another process has no event
-            await asyncio.sleep(0.1)
+    assert await room.reads("half a sentence") == "Ada you"
+    await is_back(fleet, lost, pid)
+
+
+async def test_what_was_said_is_there_after_a_reload(enter):
+    """The last 50 messages, in order, one's own still known as such, without a time that nobody knows."""
+    bob = await enter("/chat/history/", name="Bob")
+    await bob.is_line("open")
+    assert await bob.page.locator("#empty").is_visible()
+    for number in range(60):
+        await bob.say(f"line {number}")
+    await bob.reads("line 59")
+    ada = await enter("/chat/history/")
+    await ada.say("mine")
+    assert await ada.reads("mine") == "Ada you"
+    await bob.reads("mine")
+    await ada.page.reload()
+    assert await ada.reads("mine") == "Ada you"
+    assert await ada.messages() == [*(f"line {number}" for number in range(11, 60)), "mine"]
+    assert await ada.reads("line 59") == "Bob"
+    assert await ada.page.locator(".when").count() == 0
+    assert await ada.page.get_attribute("#log", "aria-busy") == "false"
+    assert await ada.page.locator("#empty").is_hidden()
+
+
+async def test_nothing_is_missing_after_a_kill_while_another_talks(enter, fleet):
+    """What is said while a page has no replica is there when it is back: once, in order, without a word of a gap."""
+    ada = await enter("/chat/resume/")
+    bob = await on_another_replica(enter, "/chat/resume/", ada, name="Bob")
+    lost = await ada.replica()
+    pid = fleet.pid(lost)
+    lines = [f"line {number}" for number in range(80)]
+    for line in lines:
+        await bob.say(line)
+        if line == lines[20]:
+            os.kill(pid, signal.SIGKILL)
+    await ada.reads(lines[-1])
+    assert "waiting" in await ada.page.evaluate("lineStates")
+    assert await ada.messages() == lines
+    assert await ada.missing() == []
+    await is_back(fleet, lost, pid)
+
+
+async def test_a_message_sent_while_the_replica_is_killed_arrives_once(enter, fleet):
+    """Before, at and after the kill: each is there once, in order, for the sender and for others."""
+    ada = await enter("/chat/once/")
+    bob = await on_another_replica(enter, "/chat/once/", ada, name="Bob")
+    lost = await ada.replica()
+    pid = fleet.pid(lost)
+    lines = [f"line {number}" for number in range(30)]
+    for line in lines:
+        await ada.say(line)
+        if line == lines[10]:
+            os.kill(pid, signal.SIGKILL)
+    for room in (ada, bob):
+        await room.reads(lines[-1])
+        assert await room.messages() == lines
+        assert await room.missing() == []
+    assert "waiting" in await ada.page.evaluate("lineStates")
+    await ada.page.wait_for_function("() => document.querySelectorAll('.message[data-own]').length === 30")
+    await ada.page.locator("#outgoing .waiting").first.wait_for(state="detached")
+    assert await ada.typed() == ""
+    await is_back(fleet, lost, pid)
 
 
 async def test_the_tutorials_page_works_unchanged(enter, fleet, browser):
@@ -211,19 +301,20 @@ async def test_a_message_that_is_too_long_is_told_before_it_is_sent(enter):
     assert await room.messages() == ["é" * (MESSAGE_MAX_BYTES // 2)]
 
 
-async def test_without_a_network_the_text_stays(enter):
-    """Sending while offline is told, nothing is lost, and the page is back as soon as the network is."""
+async def test_without_a_network_a_message_waits(enter):
+    """Sent while offline it stays in sight, and is delivered once, in its order, when the network is back."""
     room = await enter("/chat/offline/")
     await room.is_line("open")
     await room.page.context.set_offline(True)
     await room.page.get_by_text("You are offline").wait_for()
     await room.say("for later")
-    await room.is_told("there is no connection")
-    assert await room.typed() == "for later"
+    await room.say("and this")
+    await room.page.get_by_text("Sending: for later").wait_for()
+    assert await room.typed() == ""
     await room.page.context.set_offline(False)
-    await room.is_line("open")
-    await room.page.press("#message", "Enter")
-    await room.reads("for later")
+    await room.reads("and this")
+    assert await room.messages() == ["for later", "and this"]
+    await room.page.locator("#outgoing .waiting").first.wait_for(state="detached")
 
 
 async def test_text_is_never_markup(enter):
@@ -236,8 +327,8 @@ async def test_text_is_never_markup(enter):
     assert await room.page.locator("#messages img, #messages b, #messages script").count() == 0
 
 
-async def test_a_message_nobody_confirmed_comes_back(enter):
-    """The connection is lost in between: the texts return in order, before what was typed since."""
+async def test_a_message_nobody_confirmed_is_sent_again(enter):
+    """Pending texts stay in sight over the loss and go out again with their keys; what is being typed stays."""
     server = FakeReplica()
     server.answers = None
     room = await enter(prepare=server.prepare)
@@ -245,44 +336,105 @@ async def test_a_message_nobody_confirmed_comes_back(enter):
     await room.say("first")
     await room.say("second")
     await room.type("third")
-    await room.page.get_by_text("Sending: first").wait_for()
+    for text in ("first", "second"):
+        await room.page.get_by_text(f"Sending: {text}").wait_for()
+    server.answers = "ack"
     await server.close(1012)
-    await room.is_told("before the server confirmed")
-    assert await room.typed() == "first\nsecond\nthird"
-    await room.is_line("open")
-    assert [data["message"] for data in server.published] == ["first", "second"]
-    assert await room.messages() == []
+    assert await room.reads("second") == "Ada you"
+    assert [data["message"] for data in server.published] == ["first", "first", "second"]
+    assert server.keys[0] == server.keys[1] != server.keys[2]
+    assert await room.messages() == ["first", "second"]
+    assert await room.typed() == "third"
+    await room.page.locator("#outgoing .waiting").first.wait_for(state="detached")
 
 
-async def test_a_message_that_came_back_as_a_publication_has_arrived(enter):
-    """Whatever became of its acknowledgement: it is not given back, or people would send it twice."""
+async def test_a_message_nobody_confirms_in_time_comes_back(enter):
+    """After a minute the text returns to the field, before what was typed since, and a sentence says what is known."""
     server = FakeReplica()
     server.answers = None
     room = await enter(prepare=server.prepare)
     await room.is_line("open")
-    await room.say("only once")
-    await room.page.wait_for_function("sessionStorage.getItem('chat.draft.lobby') === 'only once'")
-    server.publish("chat.lobby", server.published[0])
-    assert await room.reads("only once") == "Ada you"
+    await room.page.clock.install()
+    await room.say("first")
+    await room.say("second")
+    await room.type("third")
+    await room.page.clock.fast_forward(61_000)
+    await room.is_told("did not confirm")
+    assert await room.typed() == "first\nsecond\nthird"
+    assert await room.messages() == []
+
+
+async def test_ones_own_message_is_known_by_its_position(enter):
+    """Someone else's with the same words and name is not one's own; the acknowledgement may come behind the message."""
+    server = FakeReplica()
+    server.answers = None
+    room = await enter(prepare=server.prepare)
+    await room.is_line("open")
+    await room.say("hello")
+    await room.page.wait_for_function("() => sessionStorage.getItem('chat.draft.lobby') === 'hello'")
+    for _ in range(2):
+        server.publish("chat.lobby", {"message": "hello", "name": "Ada"})
+    await room.page.locator(".message").nth(1).wait_for()
+    assert await room.page.locator(".you").count() == 0
+    ack = {"type": "ack", "id": 2, "epoch": "a", "offset": 2}
+    server.sockets[-1].send(json.dumps(ack))
+    await room.page.locator(".message:nth-child(2) .you").wait_for()
+    assert await room.page.locator(".message[data-own]").count() == 1
+    assert await room.page.locator(".message[data-follows]").count() == 0
+
+
+async def test_a_reset_is_told_where_messages_are_missing(enter):
+    """Live or after a reconnect: one line in the place of what is lost, and none after a loss that lost nothing."""
+    server = FakeReplica()
+    room = await enter(prepare=server.prepare)
+    await room.is_line("open")
+    server.publish("chat.lobby", {"message": "before"})
+    await room.reads("before")
     await server.close(1012)
-    await room.page.locator(".note").wait_for()
-    assert await room.typed() == ""
-    assert await room.messages() == ["only once"]
+    await room.comes_back()
+    assert server.joins[1]["since"] == {"epoch": "a", "offset": 1}
+    assert await room.missing() == []
+    server.offset = 2000
+    server.joined = {"reset": "trimmed"}
+    await server.close(1012)
+    await room.page.get_by_text("Messages are missing here: more was written than the room keeps.").wait_for()
+    server.offset = 3000
+    server.reset("chat.lobby", "lost")
+    server.publish("chat.lobby", {"message": "after"})
+    await room.reads("after")
+    assert len(await room.missing()) == 2
+    assert await room.messages() == ["before", "after"]
 
 
 async def test_a_refused_message_comes_back_with_the_servers_sentence(enter):
     """The server's words are shown beside the text."""
+    server = FakeReplica()
+    server.answers = {"code": "forbidden", "message": "You may not publish to this room."}
+    room = await enter(prepare=server.prepare)
+    await room.is_line("open")
+    await room.say("please")
+    await room.is_told("You may not publish to this room.")
+    assert await room.typed() == "please"
+    server.answers = "ack"
+    await room.press("Enter")
+    await room.reads("please")
+    assert await room.page.inner_text("#composer-error") == ""
+
+
+async def test_a_message_waits_for_a_server_that_is_unavailable(enter):
+    """The page says why it takes long, and stops saying so when the message has arrived, once."""
     server = FakeReplica()
     server.answers = {"code": "unavailable", "message": "Redis is away. Try again in a moment."}
     room = await enter(prepare=server.prepare)
     await room.is_line("open")
     await room.say("patience")
     await room.is_told("Redis is away. Try again in a moment.")
-    assert await room.typed() == "patience"
+    await room.page.get_by_text("Sending: patience").wait_for()
     server.answers = "ack"
-    await room.press("Enter")
-    await room.reads("patience")
-    assert await room.page.inner_text("#composer-error") == ""
+    assert await room.reads("patience") == "Ada you"
+    assert len(set(server.keys)) == 1
+    assert await room.typed() == ""
+    await room.page.wait_for_function("() => document.getElementById('composer-error').textContent === ''")
 
 
 async def test_the_wait_is_counted_down_and_can_be_cut_short(enter):
@@ -395,7 +547,7 @@ async def test_a_name_is_kept_and_a_guest_gets_one(enter):
     await room.type("a draft")
     await room.page.reload()
     assert await room.page.input_value("#name") == "Zoë"
-    await room.page.wait_for_function("document.getElementById('message').value === 'a draft'")
+    await room.page.wait_for_function("() => document.getElementById('message').value === 'a draft'")
     await room.page.fill("#name", "  ")
     await room.page.press("#name", "Enter")
     assert (await room.page.input_value("#name")).strip()
@@ -427,7 +579,7 @@ async def test_switching_rooms_keeps_to_the_rule(enter):
 @pytest.mark.parametrize("width", [320, 390, 820, 1280, 1920])
 async def test_it_fits_every_screen(enter, width):
     """Nothing overflows sideways, the field is in sight, and the panel is a click away at most."""
-    room = await enter(f"/chat/{'w' * 64}/", viewport={"width": width, "height": 640})
+    room = await enter(f"/chat/{f'{width}-':w<64}/", viewport={"width": width, "height": 640})
     await room.is_line("open")
     page = room.page
     await room.say("x" * 300)

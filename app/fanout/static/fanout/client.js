@@ -1,26 +1,36 @@
 /**
  * A client of the subprotocol `fanout.v1`: joins groups, publishes, and comes back by itself when the connection is lost.
  *
- *     const client = connect({ url: "/ws/", groups: ["chat.lobby"] });
+ *     const client = connect({ url: "/ws/", groups: ["chat.lobby"], last: 50 });
  *     client.on("publication", ({ group, data }) => console.log(group, data));
  *     await client.publish("chat.lobby", { message: "hi" });
  *
  * Events, for `on(type, listener)`; each is also a CustomEvent with this `detail`:
  *
  * - `state` {@link State}: whenever it changes.
- * - `joined` `{group, replica}`: after each join, also those after a reconnect.
- * - `publication` `{group, data}`.
- * - `error` {@link FanoutError}: what no promise is waiting for.
+ * - `joined` `{group, replica, recovered, reset}`: after each join, also those after a reconnect, before its publications.
+ * - `publication` `{group, data, epoch, offset, recovered}`: `recovered` when it was published before the join.
+ * - `reset` `{group, reason, epoch, offset}`: publications are missing up to this position.
+ * - `error` {@link FanoutError}: what no promise carries, and what is tried again because the server was unavailable.
  *
- * What is published in a group while the connection is lost does not arrive. A publish that was not acknowledged
- * before the loss is rejected as `unacknowledged`: it may have arrived or not.
+ * Durable group: every publication comes once, in order, over all reconnects, or `reset` tells that some are missing.
+ * A publish is in the group once when it is resolved, whatever the connection did meanwhile; the order of one group's
+ * publishes is kept. Rejected as `unacknowledged` it may have arrived or not.
+ *
+ * Ephemeral group: what is published while the connection is lost does not arrive, and nothing is sent twice.
  */
-import { FanoutError, SUBPROTOCOL, parseFrame, socketUrl } from "./protocol.js";
+import { Outbox } from "./outbox.js";
+import { placeOf, positionOf, recoveredOf } from "./positions.js";
+import { FanoutError, SUBPROTOCOL, numbered, parseFrame, publishFrame, socketUrl } from "./protocol.js";
 import { mayReturn, retryDelay } from "./retry.js";
 
 export { FanoutError };
 
-/** @typedef {import("./protocol.js").Frame} Frame */
+/**
+ * @typedef {import("./protocol.js").Frame} Frame
+ * @typedef {import("./positions.js").Position} Position
+ * @typedef {import("./outbox.js").Answers} Answers
+ */
 
 /** A handshake or an answer that takes longer, in ms, means a dead connection: TCP alone would need minutes to notice. */
 export const ANSWER_MS = 15_000;
@@ -28,6 +38,7 @@ export const ANSWER_MS = 15_000;
 export const STABLE_MS = 5_000;
 
 const ABNORMAL = 1006;
+const TOO_BIG = 1009;
 const TRY_AGAIN_LATER = 1013;
 
 /**
@@ -38,24 +49,25 @@ const TRY_AGAIN_LATER = 1013;
  * @property {number} [code]    Close code of the connection that was lost.
  * @property {string} [reason]  What the server said about it.
  *
- * @typedef {object} Call A frame that waits for its answer.
- * @property {string} group
- * @property {(frame: Frame) => void} resolve
- * @property {(error: FanoutError) => void} reject
- * @property {ReturnType<typeof setTimeout>} timer
+ * @typedef {Answers & {timer: ReturnType<typeof setTimeout>}} Call A frame that waits for its answer.
  *
  * @typedef {object} Membership A group we want to be in, whatever the connection does.
+ * @property {number} last How many older publications the first join asks for.
+ * @property {boolean} joined On this connection; nothing of the group is heard before.
+ * @property {boolean} ephemeral As the last `joined` said.
+ * @property {Position | null} position Behind the last publication that a listener was given.
+ * @property {number} recovering Recovered publications still to come.
  * @property {Promise<void>} first Settled by the first answer to it.
  * @property {() => void} resolve
  * @property {(error: FanoutError) => void} reject
  */
 
-/** Open a connection and join the groups.
- * @param {{url: string, groups?: string[]}} options
+/** Open a connection and join the groups, each with its `last` older publications.
+ * @param {{url: string, groups?: string[], last?: number}} options
  */
-export function connect({ groups = [], ...options }) {
+export function connect({ groups = [], last, ...options }) {
   const client = new FanoutClient(options);
-  for (const group of groups) client.join(group).catch((error) => client.report(error));
+  for (const group of groups) client.join(group, { last }).catch((error) => client.report(error));
   client.retryNow();
   return client;
 }
@@ -70,6 +82,7 @@ export class FanoutClient extends EventTarget {
   #url;
   #random;
   #WebSocket;
+  #outbox;
   #lastId = 0;
   #failures = 0;
   #openedAt = Infinity;
@@ -80,6 +93,12 @@ export class FanoutClient extends EventTarget {
     this.#url = socketUrl(url);
     this.#random = random;
     this.#WebSocket = WebSocket;
+    this.#outbox = new Outbox({
+      request: (text, answers) => this.#request(text, answers),
+      mayRepeat: (group) => !this.#groups.get(group)?.ephemeral,
+      report: (error) => this.report(error),
+      random,
+    });
     globalThis.addEventListener?.("online", () => this.#wake());
     globalThis.addEventListener?.("offline", () => this.#drop("The network is gone."));
     globalThis.document?.addEventListener("visibilitychange", () => {
@@ -87,18 +106,19 @@ export class FanoutClient extends EventTarget {
     });
   }
 
-  /** Join a group now and after every reconnect. Resolved by the first `joined`, rejected when the server refuses.
-   * @param {string} group
+  /** Join a group now and after every reconnect, then behind the last publication that came. Resolved by the first
+   * `joined`, rejected when the server refuses.
+   * @param {string} group @param {{last?: number}} [options] `last`: so many older publications come first, 1000 at most.
    * @returns {Promise<void>}
    */
-  join(group) {
+  join(group, { last = 0 } = {}) {
     const known = this.#groups.get(group);
     if (known) return known.first;
-    /** @type {any} */ const membership = {};
+    /** @type {any} */ const membership = { last, joined: false, ephemeral: false, position: null, recovering: 0 };
     membership.first = new Promise((resolve, reject) => Object.assign(membership, { resolve, reject }));
     membership.first.catch(() => {}); // `leave` before the answer is no unhandled error
     this.#groups.set(group, membership);
-    if (this.state.state === "open") this.#sendJoin(group);
+    this.#sendJoin(group);
     return membership.first;
   }
 
@@ -110,19 +130,26 @@ export class FanoutClient extends EventTarget {
     if (!membership) return;
     this.#groups.delete(group);
     membership.reject(new FanoutError("left", `${group} was left before it was joined.`));
-    if (this.state.state === "open") await this.#call({ type: "leave", group });
+    if (this.state.state === "open") await this.#call(JSON.stringify({ type: "leave", group }));
   }
 
-  /** Publish. Resolved when the server has acknowledged it; see {@link FanoutError} for the rest.
+  /** Publish. Resolved with its position when the server has acknowledged it (null in an ephemeral group); until then it
+   * is sent again on each new connection, for {@link PUBLISH_MS} at most. See {@link FanoutError} for the rest.
    * @param {string} group @param {unknown} data Anything that JSON can say.
+   * @returns {Promise<Position | null>}
    */
   async publish(group, data) {
-    if (this.state.state !== "open") throw new FanoutError("not_connected", "There is no connection at the moment.");
-    await this.#call({ type: "publish", group, data });
+    const ephemeral = this.#groups.get(group)?.ephemeral;
+    if (this.state.state === "closed" || (ephemeral && this.state.state !== "open")) {
+      throw new FanoutError("not_connected", "There is no connection at the moment.");
+    }
+    if (!ephemeral) return this.#outbox.publish(group, data);
+    await this.#call(publishFrame(group, data));
+    return null;
   }
 
   /** Call the listener with the detail of each event of a type.
-   * @param {"state"|"joined"|"publication"|"error"} type @param {(detail: any) => void} listener
+   * @param {"state"|"joined"|"publication"|"reset"|"error"} type @param {(detail: any) => void} listener
    */
   on(type, listener) {
     this.addEventListener(type, (event) => listener(/** @type {CustomEvent} */ (event).detail));
@@ -137,8 +164,9 @@ export class FanoutClient extends EventTarget {
   close() {
     const socket = this.#forget();
     socket?.close(1000);
-    this.#rejectCalls();
     this.#become({ state: "closed", code: 1000 });
+    this.#rejectCalls();
+    this.#outbox.close();
   }
 
   /** Tell the listeners about an error that no promise carries.
@@ -170,6 +198,7 @@ export class FanoutClient extends EventTarget {
     const groups = [...this.#groups.keys()]; // those that a listener adds now are joined by `join` itself
     this.#become({ state: "open" });
     for (const group of groups) this.#sendJoin(group);
+    this.#outbox.resume();
   }
 
   /** @param {number} code @param {string} reason */
@@ -185,7 +214,8 @@ export class FanoutClient extends EventTarget {
     } else {
       this.#become({ state: "closed", code, reason });
     }
-    this.#rejectCalls();
+    this.#rejectCalls(code === TOO_BIG ? "too_large" : "unacknowledged");
+    if (this.state.state === "closed") this.#outbox.close();
   }
 
   /** Give the connection up without waiting for the other side, which may never answer.
@@ -211,54 +241,104 @@ export class FanoutClient extends EventTarget {
 
   // Calls and frames
 
-  /** @param {Frame} frame @returns {Promise<Frame>} */
-  #call(frame) {
+  /** @param {string} text A frame without its id. @param {Answers} answers */
+  #request(text, answers) {
+    if (this.state.state !== "open") return false;
     const id = ++this.#lastId;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#drop("The server does not answer."), ANSWER_MS);
-      this.#calls.set(id, { group: frame.group ?? "", resolve, reject, timer });
-      this.#socket?.send(JSON.stringify({ ...frame, id }));
-    });
+    const timer = setTimeout(() => this.#drop("The server does not answer."), ANSWER_MS);
+    this.#calls.set(id, { ...answers, timer });
+    this.#socket?.send(numbered(text, id));
+    return true;
   }
 
-  #rejectCalls() {
+  /** @param {string} text @returns {Promise<Frame>} */
+  #call(text) {
+    return new Promise((resolve, reject) => this.#request(text, { resolve, reject }));
+  }
+
+  /** @param {string} [code] */
+  #rejectCalls(code = "unacknowledged") {
     const calls = [...this.#calls.values()];
     this.#calls.clear();
     for (const { timer, reject } of calls) {
       clearTimeout(timer);
-      reject(new FanoutError("unacknowledged", "The connection was lost before the server had acknowledged this."));
+      reject(new FanoutError(code, "The connection was lost before the server had acknowledged this."));
     }
   }
 
   /** @param {string} group @param {number} [failures] */
-  async #sendJoin(group, failures = 0) {
+  #sendJoin(group, failures = 0) {
+    const membership = this.#groups.get(group);
+    if (!membership) return;
+    const { position, last } = membership;
     const socket = this.#socket;
-    try {
-      const { replica } = await this.#call({ type: "join", group });
-      this.#groups.get(group)?.resolve();
-      this.#emit("joined", { group, replica });
-    } catch (thrown) {
-      const error = /** @type {FanoutError} */ (thrown);
-      if (socket !== this.#socket) return; // the next connection joins again
-      if (error.code === "unavailable") {
-        const delay = retryDelay({ code: TRY_AGAIN_LATER, failures }, this.#random);
-        setTimeout(() => socket === this.#socket && this.#groups.has(group) && this.#sendJoin(group, failures + 1), delay);
-      } else {
-        this.#groups.get(group)?.reject(error);
-        this.#groups.delete(group);
-      }
-      this.report(error);
-    }
+    const current = () => socket === this.#socket && membership === this.#groups.get(group);
+    membership.joined = false;
+    this.#request(JSON.stringify({ type: "join", group, ...(position ? { since: position } : last && { last }) }), {
+      resolve: (frame) => current() && this.#joined(membership, group, frame),
+      reject: (error) => {
+        if (!current()) return; // the next connection joins again
+        if (error.code === "unavailable") {
+          const delay = retryDelay({ code: TRY_AGAIN_LATER, failures }, this.#random);
+          setTimeout(() => current() && this.#sendJoin(group, failures + 1), delay);
+        } else {
+          membership.reject(error);
+          this.#groups.delete(group);
+        }
+        this.report(error);
+      },
+    });
+  }
+
+  /** @param {Membership} membership @param {string} group @param {Frame} frame */
+  #joined(membership, group, frame) {
+    const [end, recovered] = [positionOf(frame), recoveredOf(frame)];
+    membership.joined = true;
+    membership.ephemeral = !end;
+    membership.recovering = end ? recovered : 0;
+    membership.position = end && { epoch: end.epoch, offset: end.offset - recovered };
+    membership.resolve();
+    this.#emit("joined", { group, replica: frame.replica, recovered, reset: frame.reset });
+    if (frame.reset) this.#emit("reset", { group, reason: frame.reset, ...end });
   }
 
   /** @param {Frame | null} frame */
   #receive(frame) {
     if (!frame) return;
-    if (frame.type === "publication") this.#emit("publication", frame);
+    if (frame.type === "publication") this.#published(frame);
+    else if (frame.type === "reset") this.#reset(frame);
     else if (frame.type === "reconnect") this.#hint = Number.isFinite(frame.retry) ? frame.retry : 0;
     else if (frame.type === "error") this.#refused(frame);
     else if (["joined", "left", "ack"].includes(frame.type)) this.#answered(frame)?.resolve(frame);
     // Every other type belongs to a version that we do not speak.
+  }
+
+  /** @param {Frame} frame */
+  #published(frame) {
+    const { group = "" } = frame;
+    const membership = this.#groups.get(group);
+    if (!membership?.joined) return;
+    const [at, now] = [membership.position, positionOf(frame)];
+    const recovered = membership.recovering > 0;
+    if (at && now) {
+      const place = placeOf(at, now);
+      if (place === "known") return;
+      if (place === "hole" && !recovered) return this.#sendJoin(group); // the server fills it, or tells a reset
+      if (place === "hole") this.#emit("reset", { group, reason: "lost", ...now });
+      if (recovered) membership.recovering -= 1;
+      // A recovered publication may carry the epoch in which it was made; `joined` told the one that counts.
+      membership.position = { epoch: recovered ? at.epoch : now.epoch, offset: now.offset };
+    }
+    this.#emit("publication", { ...frame, recovered });
+  }
+
+  /** @param {Frame} frame */
+  #reset(frame) {
+    const { group = "", reason } = frame;
+    const [membership, position] = [this.#groups.get(group), positionOf(frame)];
+    if (!membership?.joined || !position) return;
+    Object.assign(membership, { position, recovering: 0 });
+    this.#emit("reset", { group, reason, ...position });
   }
 
   /** @param {Frame} frame */

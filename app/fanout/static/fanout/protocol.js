@@ -30,6 +30,20 @@ export function parseFrame(text) {
   }
 }
 
+/** A key that no other publication has. Pages without HTTPS have no `randomUUID`. */
+export function newKey() {
+  if (globalThis.crypto.randomUUID) return crypto.randomUUID();
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A publish frame with a key of its own, as text: what happens to `data` afterwards does not change it.
+ * @param {string} group @param {unknown} data
+ */
+export const publishFrame = (group, data) => JSON.stringify({ type: "publish", group, key: newKey(), data });
+
+/** The same frame with an id. @param {string} text @param {number} id */
+export const numbered = (text, id) => `{"id":${id},${text.slice(1)}`;
+
 /** The WebSocket address of a path or URL, seen from a page.
  * @param {string} url @param {string} [base]
  */

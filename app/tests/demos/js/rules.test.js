@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Outgoing } from "../../../demos/chat/static/chat/outgoing.js";
-import { HUES, byteLength, countdown, gap, guestName, hueOf, lineState, notSent, refusal } from "../../../demos/chat/static/chat/rules.js";
+import { KEPT, Outgoing } from "../../../demos/chat/static/chat/outgoing.js";
+import { HUES, byteLength, countdown, guestName, hueOf, lineState, missing, notSent, refusal } from "../../../demos/chat/static/chat/rules.js";
 
 test("a message is measured in bytes of UTF-8", () => {
   assert.equal(byteLength("é€😀"), 9);
@@ -31,9 +31,9 @@ test("the countdown never says that zero seconds are left", () => {
   assert.deepEqual([2001, 1, 0, -5].map(countdown), ["in 3 s", "in 1 s", "", ""]);
 });
 
-test("a gap says who answers now and how long it was", () => {
-  assert.match(gap("web-1", "web-2", 4200), /^web-1 is gone, web-2 answers now\. .* the 4 seconds between/);
-  assert.match(gap("web-1", "web-1", 300), /^web-1 answers again\. .* the second between/);
+test("what is missing is told with its reason, also with one that we do not know", () => {
+  assert.match(missing("trimmed"), /^Messages are missing here: .* than the room keeps\.$/);
+  for (const reason of ["lost", "other"]) assert.match(missing(reason), /the server has lost them/);
 });
 
 test("a guest has a name that others can say, and each name one of the colours", () => {
@@ -43,22 +43,40 @@ test("a guest has a name that others can say, and each name one of the colours",
   assert.equal(hueOf("Ada"), hueOf("Ada"));
 });
 
-test("a publication is one's own when its text and name are on their way, once", () => {
+const at = (offset, epoch = "a") => ({ epoch, offset });
+
+test("a message is one's own by the position of its acknowledgement, which comes before it or after", () => {
   const outgoing = new Outgoing();
-  const entry = outgoing.add("hi ", "Ada");
-  assert.equal(outgoing.claim({ message: "hi", name: "Bob" }), undefined);
-  assert.equal(outgoing.claim({ message: "hi" }), undefined);
-  assert.equal(outgoing.claim({ message: "hi", name: "Ada" }), entry);
-  assert.equal(outgoing.has(entry), false);
-  assert.equal(outgoing.claim({ message: "hi", name: "Ada" }), undefined);
+  const [first, second] = [outgoing.add("hi", "Ada"), outgoing.add("hi", "Ada")];
+  assert.equal(outgoing.isOwn(at(1)), false);
+  outgoing.shown(at(1), "someone else's, of the same words");
+  outgoing.shown(at(2), "the first");
+  assert.equal(outgoing.acknowledge(first, at(2)), "the first");
+  assert.equal(outgoing.acknowledge(second, at(3)), undefined);
+  assert.deepEqual([at(3), at(1), at(3, "b")].map((position) => outgoing.isOwn(position)), [true, false, false]);
+  assert.deepEqual(outgoing.unconfirmed, []);
 });
 
-test("what the server confirmed is told apart from what it did not", () => {
+test("what nobody confirmed is told, oldest first, and forgotten when it is not sent any more", () => {
   const outgoing = new Outgoing();
-  outgoing.add("first", "Ada").acknowledged = true;
-  outgoing.add("second", "Ada");
-  outgoing.add("third", "Ada");
-  assert.deepEqual(outgoing.unconfirmed, ["second", "third"]);
-  assert.deepEqual(outgoing.takeAcknowledged().map(({ message }) => message), ["first"]);
-  assert.deepEqual(outgoing.takeAcknowledged(), []);
+  const entries = ["first", "second", "third"].map((text) => outgoing.add(text, "Ada"));
+  outgoing.acknowledge(entries[0], at(1));
+  outgoing.remove(entries[2]);
+  assert.deepEqual(outgoing.unconfirmed, ["second"]);
+});
+
+test("a reset leaves no confirmed message out of sight, and none in sight twice", () => {
+  const outgoing = new Outgoing();
+  for (const offset of [1, 2, 5]) outgoing.acknowledge(outgoing.add(`text ${offset}`, "Ada"), at(offset));
+  outgoing.isOwn(at(1));
+  assert.deepEqual(outgoing.takePassed(at(4)).map(({ message }) => message), ["text 2"]);
+  assert.deepEqual(outgoing.takePassed(at(4)), []);
+  assert.deepEqual(outgoing.takePassed(at(0, "b")).map(({ message }) => message), ["text 5"]);
+});
+
+test("the newest own positions are known again after a reload", () => {
+  const outgoing = new Outgoing();
+  for (let offset = 1; offset <= KEPT + 1; offset += 1) outgoing.acknowledge(outgoing.add("x", "Ada"), at(offset));
+  const reloaded = new Outgoing(outgoing.own);
+  assert.deepEqual([1, 2, KEPT + 1].map((offset) => reloaded.isOwn(at(offset))), [false, true, true]);
 });

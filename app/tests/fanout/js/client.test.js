@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { ANSWER_MS, STABLE_MS, connect } from "../../../fanout/static/fanout/client.js";
-import { parseFrame, socketUrl } from "../../../fanout/static/fanout/protocol.js";
+import { PUBLISH_MS } from "../../../fanout/static/fanout/outbox.js";
+import { placeOf, positionOf, recoveredOf } from "../../../fanout/static/fanout/positions.js";
+import { newKey, parseFrame, socketUrl } from "../../../fanout/static/fanout/protocol.js";
 import { BASE_MS, CAP_MS, FLOOR_MS, HANDOVER_MS, mayReturn, retryDelay } from "../../../fanout/static/fanout/retry.js";
 
 /** A WebSocket whose other side is the test. */
@@ -60,8 +62,29 @@ const recorded = (client, type) => {
 };
 
 const half = () => 0.5;
-const start = (groups = ["chat.lobby"]) =>
-  connect({ url: "ws://host/ws/", groups, WebSocket: FakeSocket, random: half });
+const LOBBY = "chat.lobby";
+const start = (groups = [LOBBY], options = {}) =>
+  connect({ url: "ws://host/ws/", groups, WebSocket: FakeSocket, random: half, ...options });
+
+/** A client in a durable group, behind offset 7 of epoch "a". */
+async function durable(options) {
+  const client = start([LOBBY], options);
+  FakeSocket.last.open();
+  await joinedAt(7);
+  return client;
+}
+
+const joinedAt = (offset, more = {}) =>
+  FakeSocket.last.answer("join", { type: "joined", replica: "web-1", epoch: "a", offset, recovered: 0, ...more });
+const publish = (offset, epoch = "a") =>
+  FakeSocket.last.say({ type: "publication", group: LOBBY, epoch, offset, data: `${epoch}${offset}` });
+const comeBack = (code = 1006) => {
+  FakeSocket.last.lose(code);
+  mock.timers.tick(BASE_MS);
+  FakeSocket.last.open();
+};
+const sent = (type) => FakeSocket.last.sent.filter((frame) => frame.type === type);
+const datas = (publications) => publications.map(({ data }) => data);
 
 beforeEach(() => {
   FakeSocket.all = [];
@@ -120,7 +143,7 @@ test("it speaks the subprotocol, joins, tells the replica and passes publication
   FakeSocket.last.open();
   assert.deepEqual(FakeSocket.last.sent, [{ type: "join", group: "chat.lobby", id: 1 }]);
   await FakeSocket.last.answer("join", { type: "joined", replica: "web-2" });
-  assert.deepEqual(joined, [{ group: "chat.lobby", replica: "web-2" }]);
+  assert.deepEqual(joined, [{ group: "chat.lobby", replica: "web-2", recovered: 0, reset: undefined }]);
   FakeSocket.last.say({ type: "publication", group: "chat.lobby", data: { message: "hi" } });
   assert.deepEqual(publications[0].data, { message: "hi" });
 });
@@ -137,20 +160,235 @@ test("publish is resolved by its acknowledgement and rejected by its error", asy
   await refusal;
 });
 
-test("publish without a connection is refused at once", async () => {
+test("before the first join nothing of a group is heard, and nothing of one that was left", async () => {
   const client = start();
-  await assert.rejects(client.publish("chat.lobby", {}), { code: "not_connected" });
+  const publications = recorded(client, "publication");
+  FakeSocket.last.open();
+  publish(1);
+  await joinedAt(1);
+  client.leave(LOBBY);
+  publish(2);
+  assert.deepEqual(publications, []);
 });
 
-test("a publish that was not acknowledged before the loss is rejected and not sent again", async () => {
+test("the first join asks for the last ones, each later one goes on behind what came", async () => {
+  const client = start([LOBBY], { last: 50 });
+  const publications = recorded(client, "publication");
+  FakeSocket.last.open();
+  assert.deepEqual(sent("join"), [{ type: "join", group: LOBBY, id: 1, last: 50 }]);
+  await joinedAt(7, { recovered: 2 });
+  for (const offset of [6, 7, 8]) publish(offset);
+  assert.deepEqual(publications.map(({ recovered }) => recovered), [true, true, false]);
+  comeBack();
+  assert.deepEqual(sent("join")[0].since, { epoch: "a", offset: 8 });
+  assert.equal("last" in sent("join")[0], false);
+  await joinedAt(10, { recovered: 2 });
+  for (const offset of [9, 10, 11]) publish(offset);
+  assert.deepEqual(datas(publications), ["a6", "a7", "a8", "a9", "a10", "a11"]);
+});
+
+test("a connection lost in the middle of a recovery goes on behind what came of it", async () => {
+  const client = await durable();
+  const publications = recorded(client, "publication");
+  comeBack();
+  await joinedAt(12, { recovered: 5 });
+  publish(8);
+  comeBack();
+  assert.deepEqual(sent("join")[0].since, { epoch: "a", offset: 8 });
+  await joinedAt(12, { recovered: 4 });
+  for (const offset of [9, 10, 11, 12]) publish(offset);
+  assert.deepEqual(datas(publications), ["a8", "a9", "a10", "a11", "a12"]);
+});
+
+test("a publication that came before is dropped", async () => {
+  const client = await durable();
+  const publications = recorded(client, "publication");
+  for (const offset of [8, 8, 7, 9]) publish(offset);
+  assert.deepEqual(datas(publications), ["a8", "a9"]);
+});
+
+test("a hole is never passed on: the group is joined again behind what came", async () => {
+  const client = await durable();
+  const [publications, resets] = [recorded(client, "publication"), recorded(client, "reset")];
+  publish(8);
+  for (const offset of [10, 11]) publish(offset);
+  assert.deepEqual(sent("join").slice(1).map(({ since }) => since), [{ epoch: "a", offset: 8 }]);
+  await joinedAt(11, { recovered: 3 });
+  for (const offset of [9, 10, 11, 12]) publish(offset);
+  assert.deepEqual(datas(publications), ["a8", "a9", "a10", "a11", "a12"]);
+  assert.deepEqual(resets, []);
+});
+
+test("a hole in what was recovered is told as a reset", async () => {
+  const client = await durable();
+  const [publications, resets] = [recorded(client, "publication"), recorded(client, "reset")];
+  comeBack();
+  await joinedAt(10, { recovered: 2 });
+  publish(10);
+  assert.deepEqual(resets, [{ group: LOBBY, reason: "lost", epoch: "a", offset: 10 }]);
+  assert.deepEqual(datas(publications), ["a10"]);
+});
+
+test("a reset is an event, and the position goes on behind it", async () => {
+  const client = await durable();
+  const [publications, resets] = [recorded(client, "publication"), recorded(client, "reset")];
+  comeBack();
+  await joinedAt(40, { reset: "trimmed" });
+  publish(41);
+  FakeSocket.last.say({ type: "reset", group: LOBBY, epoch: "b", offset: 30, reason: "lost" });
+  publish(31, "b");
+  assert.deepEqual(resets, [
+    { group: LOBBY, reason: "trimmed", epoch: "a", offset: 40 },
+    { group: LOBBY, reason: "lost", epoch: "b", offset: 30 },
+  ]);
+  assert.deepEqual(datas(publications), ["a41", "b31"]);
+  comeBack();
+  assert.deepEqual(sent("join")[0].since, { epoch: "b", offset: 31 });
+});
+
+test("a new epoch that lost nothing goes on as if nothing had been", async () => {
+  const client = await durable();
+  const [publications, resets] = [recorded(client, "publication"), recorded(client, "reset")];
+  publish(8, "b");
+  comeBack();
+  await joinedAt(10, { epoch: "c", recovered: 2 });
+  publish(9, "b");
+  publish(10, "b");
+  comeBack();
+  assert.deepEqual(sent("join")[0].since, { epoch: "c", offset: 10 });
+  assert.deepEqual(datas(publications), ["b8", "b9", "b10"]);
+  assert.deepEqual(resets, []);
+});
+
+test("a publish is resolved with its position", async () => {
+  const client = await durable();
+  const position = client.publish(LOBBY, "hi");
+  await FakeSocket.last.answer("publish", { type: "ack", epoch: "a", offset: 8 });
+  assert.deepEqual(await position, { epoch: "a", offset: 8 });
+});
+
+test("a publish that was not acknowledged is sent again with the same key, as it was", async () => {
+  const client = await durable();
+  const data = { message: "a" };
+  const published = client.publish(LOBBY, data);
+  const [first] = sent("publish");
+  data.message = "changed";
+  comeBack();
+  assert.deepEqual(FakeSocket.last.sent.map(({ type }) => type), ["join", "publish"]);
+  const [second] = sent("publish");
+  assert.ok(first.key.length >= 32 && first.key.length <= 64);
+  assert.deepEqual({ ...second, id: first.id }, first);
+  await FakeSocket.last.answer("publish", { type: "ack", epoch: "a", offset: 8 });
+  assert.deepEqual(await published, { epoch: "a", offset: 8 });
+  comeBack();
+  assert.deepEqual(sent("publish"), []);
+});
+
+test("publishes of a group go out one behind the other, in their order, also over a loss", async () => {
+  const client = await durable();
+  const all = ["a", "b", "c"].map((data) => client.publish(LOBBY, data));
+  assert.deepEqual(datas(sent("publish")), ["a"]);
+  await FakeSocket.last.answer("publish", { type: "ack", epoch: "a", offset: 8 });
+  assert.deepEqual(datas(sent("publish")), ["a", "b"]);
+  FakeSocket.last.lose();
+  all.push(client.publish(LOBBY, "d"));
+  mock.timers.tick(BASE_MS);
+  FakeSocket.last.open();
+  for (const offset of [9, 10, 11]) await FakeSocket.last.answer("publish", { type: "ack", epoch: "a", offset });
+  assert.deepEqual(datas(sent("publish")), ["b", "c", "d"]);
+  assert.deepEqual((await Promise.all(all)).map(({ offset }) => offset), [8, 9, 10, 11]);
+  assert.equal(new Set(sent("publish").map(({ key }) => key)).size, 3);
+});
+
+test("a group whose publish waits does not hold another group's up", async () => {
+  const client = await durable();
+  client.publish(LOBBY, "a");
+  client.publish("chat.other", "b");
+  assert.deepEqual(sent("publish").map(({ group }) => group), [LOBBY, "chat.other"]);
+});
+
+test("a publish for which the server was unavailable is sent again, before those behind it", async () => {
+  const client = await durable();
+  const errors = recorded(client, "error");
+  const [first, second] = [client.publish(LOBBY, "a"), client.publish(LOBBY, "b")];
+  await FakeSocket.last.answer("publish", { type: "error", code: "unavailable", message: "Redis is away." });
+  assert.deepEqual(errors.map(({ code }) => code), ["unavailable"]);
+  client.publish(LOBBY, "c");
+  assert.deepEqual(datas(sent("publish")), ["a"]);
+  mock.timers.tick(BASE_MS);
+  const keys = sent("publish").map(({ key }) => key);
+  assert.equal(keys.length, 2);
+  assert.equal(keys[0], keys[1]);
+  for (const offset of [8, 9]) await FakeSocket.last.answer("publish", { type: "ack", epoch: "a", offset });
+  assert.deepEqual([(await first).offset, (await second).offset], [8, 9]);
+});
+
+test("a refused publish lets the next one go", async () => {
+  const client = await durable();
+  const refusal = assert.rejects(client.publish(LOBBY, "a"), { code: "key_conflict" });
+  client.publish(LOBBY, "b");
+  await FakeSocket.last.answer("publish", { type: "error", code: "key_conflict", message: "No." });
+  await refusal;
+  assert.deepEqual(datas(sent("publish")), ["a", "b"]);
+});
+
+test("a publish is given up after its time, with a sentence that says whether it may have arrived", async () => {
+  const client = await durable();
+  const tried = assert.rejects(client.publish(LOBBY, "a"), { code: "unacknowledged", message: /may have arrived or not/ });
+  FakeSocket.last.lose();
+  const untried = assert.rejects(client.publish(LOBBY, "b"), { code: "not_connected", message: /not sent/ });
+  mock.timers.tick(PUBLISH_MS);
+  await Promise.all([tried, untried]);
+  FakeSocket.last.open();
+  assert.deepEqual(sent("publish"), []);
+});
+
+test("a frame that the server cuts the connection for is not sent again", async () => {
+  const client = await durable();
+  const refusal = assert.rejects(client.publish(LOBBY, "a"), { code: "too_large" });
+  comeBack(1009);
+  await refusal;
+  assert.deepEqual(sent("publish"), []);
+});
+
+test("in an ephemeral group nothing is sent twice or later, for the server does not know repeats there", async () => {
   const client = start();
   FakeSocket.last.open();
-  const refusal = assert.rejects(client.publish("chat.lobby", { message: "a" }), { code: "unacknowledged" });
+  await FakeSocket.last.answer("join", { type: "joined", replica: "web-1" });
+  const lost = assert.rejects(client.publish(LOBBY, "a"), { code: "unacknowledged" });
+  const second = assert.rejects(client.publish(LOBBY, "b"), { code: "unacknowledged" });
+  assert.equal(sent("publish").length, 2);
   FakeSocket.last.lose();
-  await refusal;
+  await Promise.all([lost, second]);
+  await assert.rejects(client.publish(LOBBY, "c"), { code: "not_connected" });
   mock.timers.tick(BASE_MS);
   FakeSocket.last.open();
   assert.deepEqual(FakeSocket.last.sent.map(({ type }) => type), ["join"]);
+});
+
+test("a position is compared within its epoch; frames without one have none", () => {
+  const at = { epoch: "a", offset: 7 };
+  assert.equal(placeOf(at, { epoch: "a", offset: 8 }), "next");
+  assert.equal(placeOf(at, { epoch: "b", offset: 8 }), "next");
+  assert.deepEqual([7, 1].map((offset) => placeOf(at, { epoch: "a", offset })), ["known", "known"]);
+  assert.deepEqual([placeOf(at, { epoch: "a", offset: 9 }), placeOf(at, { epoch: "b", offset: 7 })], ["hole", "hole"]);
+  assert.deepEqual(positionOf({ type: "ack", epoch: "a", offset: 0 }), { epoch: "a", offset: 0 });
+  for (const frame of [{}, { epoch: "a" }, { epoch: 1, offset: 1 }, { epoch: "a", offset: "1" }]) assert.equal(positionOf(frame), null);
+  assert.deepEqual([3, 0, -1, undefined, "3"].map((recovered) => recoveredOf({ type: "joined", recovered })), [3, 0, 0, 0, 0]);
+});
+
+test("a key is new each time, also on a page without HTTPS", () => {
+  const { randomUUID } = globalThis.crypto;
+  try {
+    for (const available of [randomUUID, undefined]) {
+      Object.defineProperty(globalThis.crypto, "randomUUID", { value: available, configurable: true, writable: true });
+      const keys = Array.from({ length: 100 }, newKey);
+      assert.equal(new Set(keys).size, 100);
+      assert.ok(keys.every((key) => /^[0-9a-f-]{32,36}$/.test(key)));
+    }
+  } finally {
+    delete globalThis.crypto.randomUUID;
+  }
 });
 
 test("it comes back by itself, joins its groups again and tells when it will try", async () => {
@@ -281,8 +519,10 @@ test("close is final, and settles what was waiting", async () => {
   const client = start();
   FakeSocket.last.open();
   const refusal = assert.rejects(client.publish("chat.lobby", {}), { code: "unacknowledged" });
+  const unsent = assert.rejects(client.publish("chat.lobby", {}), { code: "not_connected" });
   client.close();
-  await refusal;
+  await Promise.all([refusal, unsent]);
+  await assert.rejects(client.publish("chat.lobby", {}), { code: "not_connected" });
   assert.ok(FakeSocket.last.closed);
   mock.timers.tick(10 * CAP_MS);
   assert.equal(FakeSocket.all.length, 1);

@@ -2,7 +2,8 @@
 import { refusal } from "./rules.js";
 
 export class Composer {
-  /** @type {string[]} */ #returned = [];
+  /** What was given back and still stands at the beginning of the field. */
+  #returned = "";
 
   /**
    * @param {object} parts
@@ -48,17 +49,20 @@ export class Composer {
     this.field.setAttribute("aria-invalid", String(sentence !== ""));
   }
 
+  /** Say nothing more than what is wrong with the text itself. */
+  check() {
+    this.tell(refusal(this.text, this.maxBytes) ?? "");
+  }
+
   /** Put a text that was not sent back, before what was typed since; several keep their order.
    * @param {string} text @param {string} sentence
    */
   giveBack(text, sentence) {
-    this.#returned.push(text);
-    if (this.#returned.length > 1) return;
-    queueMicrotask(() => {
-      this.text = [...this.#returned, this.text].filter(Boolean).join("\n");
-      this.#returned = [];
-      this.tell(sentence);
-    });
+    const before = this.text.startsWith(this.#returned) ? this.#returned : "";
+    const typed = this.text.slice(before.length).replace(/^\n/, "");
+    this.#returned = [before, text].filter(Boolean).join("\n");
+    this.text = [this.#returned, typed].filter(Boolean).join("\n");
+    this.tell(sentence);
   }
 
   #submit() {
@@ -69,12 +73,13 @@ export class Composer {
       this.tell(sentence);
       return;
     }
+    this.#returned = "";
     this.send(text);
     this.text = "";
   }
 
   #edited() {
-    this.tell(refusal(this.text, this.maxBytes) ?? "");
+    this.check();
     this.field.style.height = "auto";
     // Borders count in the height that is set and not in the one that is read.
     this.field.style.height = `${this.field.scrollHeight + this.field.offsetHeight - this.field.clientHeight}px`;

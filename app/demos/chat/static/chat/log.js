@@ -1,7 +1,7 @@
 /** The messages of the room: appended at the end, followed by the view only while the reader is there. */
 import { hueOf } from "./rules.js";
 
-/** Messages kept in the page: more would make it slow, and the room keeps none. */
+/** Messages kept in the page: more would make it slow. */
 const KEPT = 500;
 /** A message within this time in ms after one of the same person stands below it without a new name. */
 const SAME_BREATH_MS = 3 * 60_000;
@@ -22,7 +22,7 @@ export class MessageLog {
   #unread = 0;
   #atEnd = true;
   #frame = 0;
-  /** @type {{key: string, time: number} | null} */ #last = null;
+  /** Whose each message is, and when it was said. @type {WeakMap<Element, {key: string, time: number}>} */ #said = new WeakMap();
 
   /** @param {{scroller: HTMLElement, list: HTMLElement, empty: HTMLElement, pill: HTMLElement}} parts */
   constructor({ scroller, list, empty, pill }) {
@@ -39,25 +39,61 @@ export class MessageLog {
     new ResizeObserver(() => this.#atEnd && this.#follow()).observe(scroller);
   }
 
-  /** @param {{text: string, name: string, own?: boolean, time?: number}} message */
+  /** Show a message at the end; `time` is null when nobody knows when it was said.
+   * @param {{text: string, name: string, own?: boolean, time?: number | null}} message
+   */
   message({ text, name, own = false, time = Date.now() }) {
-    const key = `${own} ${name}`;
     const item = element("li", "message");
     item.dataset.hue = String(hueOf(name));
-    item.toggleAttribute("data-own", own);
-    item.toggleAttribute("data-follows", this.#last?.key === key && time - this.#last.time < SAME_BREATH_MS);
-    const who = element("span", "who", name);
-    if (own) who.append(" ", element("span", "you", "you"));
-    const when = element("time", "when", timeOfDay.format(time));
-    when.setAttribute("datetime", new Date(time).toISOString());
-    item.append(who, when, element("p", "text", text));
-    this.#last = { key, time };
+    item.append(element("span", "who", name));
+    if (time !== null) {
+      const when = element("time", "when", timeOfDay.format(time));
+      when.setAttribute("datetime", new Date(time).toISOString());
+      item.append(when);
+    }
+    item.append(element("p", "text", text));
+    this.#said.set(item, { key: name, time: time ?? 0 });
+    if (own) this.#mark(item);
     this.#append(item, own);
+    this.#regroup(item);
+    return item;
   }
 
-  /** A sentence about the line, between the messages. @param {string} text */
+  /** A message that is shown turns out to be one's own. @param {HTMLElement} [item] */
+  own(item) {
+    if (!item || item.hasAttribute("data-own")) return;
+    this.#mark(item);
+    for (const changed of [item, item.nextElementSibling]) if (changed) this.#regroup(changed);
+  }
+
+  /** @param {HTMLElement} item */
+  #mark(item) {
+    const said = this.#said.get(item);
+    if (said) said.key += " (you)";
+    item.toggleAttribute("data-own", true);
+    item.querySelector(".who")?.append(" ", element("span", "you", "you"));
+  }
+
+  /** Tell whether a message goes on what the one before it began. @param {Element} item */
+  #regroup(item) {
+    const before = item.previousElementSibling && this.#said.get(item.previousElementSibling);
+    const said = this.#said.get(item);
+    const follows = before && said && before.key === said.key && said.time - before.time < SAME_BREATH_MS;
+    item.toggleAttribute("data-follows", Boolean(follows));
+  }
+
+  /** Older messages are coming, which a screen reader need not read out one by one. @param {boolean} busy */
+  loading(busy) {
+    this.scroller.setAttribute("aria-busy", String(busy));
+  }
+
+  /** All that the room has is on its way: if that is nothing, it may be said. */
+  ready() {
+    this.empty.hidden = this.scroller.getAttribute("aria-busy") === "true" || this.list.childElementCount > 0;
+  }
+
+  /** A sentence between the messages, where some are missing. @param {string} text */
   note(text) {
-    this.#last = null;
     this.#append(element("li", "note", text), false);
   }
 

@@ -1,54 +1,87 @@
 /**
- * Messages on their way: from the send button to the moment when they come back as a publication.
+ * Messages of this page: on their way from the send button, and recognised as one's own when they come as publications.
  *
- * A publication does not say whose it is, so one is ours when its text and name are those of a message on its way.
+ * The acknowledgement tells a message's position, and exactly one publication has it. Either may come first.
  *
- * @typedef {{message: string, name: string, acknowledged: boolean}} Message
+ * @typedef {{message: string, name: string}} Message
+ * @typedef {import("../fanout/positions.js").Position} Position
  */
 
-/** The server may trim what it passes on. @param {any} value */
-const trimmed = (value) => (typeof value === "string" ? value.trim() : "");
+/** Own positions kept for the next load of the page: as many as it asks for of older messages. */
+export const KEPT = 50;
 
+/** @param {Position} position */
+const keyOf = ({ epoch, offset }) => `${epoch}:${offset}`;
+
+/** @template Item What the page shows for a publication. */
 export class Outgoing {
-  /** @type {Message[]} */ #messages = [];
+  /** @type {Message[]} */ #waiting = [];
+  /** Acknowledged and not here yet. @type {Map<string, {message: Message, position: Position}>} */ #acknowledged = new Map();
+  /** Shown while something was waiting: each may be ours. @type {Map<string, Item>} */ #candidates = new Map();
+  /** @type {Set<string>} */ #own;
+
+  /** @param {string[]} [own] What `own` returned before the page was loaded again. */
+  constructor(own = []) {
+    this.#own = new Set(own);
+  }
 
   /** @param {string} message @param {string} name */
   add(message, name) {
-    const entry = { message, name, acknowledged: false };
-    this.#messages.push(entry);
+    const entry = { message, name };
+    this.#waiting.push(entry);
     return entry;
   }
 
-  /** Whether the message is still on its way. @param {Message} entry */
-  has(entry) {
-    return this.#messages.includes(entry);
-  }
-
-  /** @param {Message} entry */
+  /** The message will not be sent any more. @param {Message} entry */
   remove(entry) {
-    this.#messages = this.#messages.filter((other) => other !== entry);
+    this.#waiting = this.#waiting.filter((other) => other !== entry);
+    if (!this.#waiting.length) this.#candidates.clear();
   }
 
-  /** Take the message that has come back as this publication; undefined when it is someone else's.
-   * @param {{message?: unknown, name?: unknown}} data
+  /** The server has the message, at this position. Returns what shows it already, if it is here.
+   * @param {Message} message @param {Position} position
    */
-  claim(data) {
-    const same = (/** @type {Message} */ entry) =>
-      trimmed(entry.message) === trimmed(data.message) && trimmed(entry.name) === trimmed(data.name);
-    const entry = this.#messages.find(same);
-    if (entry) this.remove(entry);
-    return entry;
+  acknowledge(message, position) {
+    const key = keyOf(position);
+    const item = this.#candidates.get(key);
+    this.#own.add(key);
+    if (!item) this.#acknowledged.set(key, { message, position });
+    this.remove(message);
+    return item;
   }
 
-  /** Take those that the server has, though they will not come back: the connection was lost in between. */
-  takeAcknowledged() {
-    const taken = this.#messages.filter(({ acknowledged }) => acknowledged);
-    this.#messages = this.#messages.filter(({ acknowledged }) => !acknowledged);
-    return taken;
+  /** Whether the publication at this position is known to be one's own.
+   * @param {Position} position
+   */
+  isOwn(position) {
+    const key = keyOf(position);
+    this.#acknowledged.delete(key);
+    return this.#own.has(key);
+  }
+
+  /** A publication that is not known to be one's own is shown; it may turn out to be.
+   * @param {Position} position @param {Item} item
+   */
+  shown(position, item) {
+    if (this.#waiting.length) this.#candidates.set(keyOf(position), item);
+  }
+
+  /** Take the messages that the server has, though they will not come: a reset has gone past them.
+   * @param {Position} reset
+   */
+  takePassed({ epoch, offset }) {
+    const passed = [...this.#acknowledged].filter(([, { position }]) => position.epoch !== epoch || position.offset <= offset);
+    for (const [key] of passed) this.#acknowledged.delete(key);
+    return passed.map(([, { message }]) => message);
   }
 
   /** The texts that nobody has confirmed, oldest first. */
   get unconfirmed() {
-    return this.#messages.filter(({ acknowledged }) => !acknowledged).map(({ message }) => message);
+    return this.#waiting.map(({ message }) => message);
+  }
+
+  /** The newest own positions, for the next load of the page. */
+  get own() {
+    return [...this.#own].slice(-KEPT);
   }
 }

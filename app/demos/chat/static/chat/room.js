@@ -3,16 +3,17 @@ import { connect } from "../fanout/client.js";
 import { Composer } from "./composer.js";
 import { Line } from "./line.js";
 import { MessageLog } from "./log.js";
-import { Outgoing } from "./outgoing.js";
-import { gap, hueOf, notSent } from "./rules.js";
-import { draftOf, nameSetting, panel, roomSetting } from "./settings.js";
+import { KEPT, Outgoing } from "./outgoing.js";
+import { hueOf, missing, notSent } from "./rules.js";
+import { draftOf, nameSetting, ownOf, panel, roomSetting } from "./settings.js";
 
 /** @type {(id: string) => any} */
 const part = (id) => document.getElementById(id);
 const { room = "", group = "", socket = "", messageMaxBytes } = document.body.dataset;
 
-const client = connect({ url: socket, groups: [group] });
-const outgoing = new Outgoing();
+const client = connect({ url: socket, groups: [group], last: KEPT });
+const own = ownOf(room);
+const outgoing = /** @type {Outgoing<HTMLElement>} */ (new Outgoing(own.read()));
 const draft = draftOf(room);
 const line = new Line({
   replica: part("replica"),
@@ -24,8 +25,8 @@ const line = new Line({
 const log = new MessageLog({ scroller: part("log"), list: part("messages"), empty: part("empty"), pill: part("pill") });
 
 let joined = false;
-let replica = "";
-let lostAt = 0;
+/** Older messages still to come, after the first join. @type {number | undefined} */
+let older;
 let unseen = 0;
 
 const closePanel = panel(part("settings-toggle"), part("settings"));
@@ -46,7 +47,7 @@ const composer = new Composer({
   field: part("message"),
   problem: part("composer-error"),
   maxBytes: Number(messageMaxBytes),
-  obstacle: () => (joined ? null : notSent({ code: "not_connected", message: "" })),
+  obstacle: () => (client.state.state === "closed" ? notSent({ code: "not_connected", message: "" }) : null),
   send,
   changed: keepDraft,
 });
@@ -62,20 +63,19 @@ async function send(message) {
   const entry = outgoing.add(message, myName());
   const item = waitingItem(message);
   try {
-    await client.publish(group, { message, name: entry.name });
-    entry.acknowledged = true;
+    const position = await client.publish(group, { message, name: entry.name });
+    if (position) log.own(outgoing.acknowledge(entry, position));
+    own.write(outgoing.own);
+    if (joined) composer.check();
   } catch (error) {
-    // What has come back has arrived, whatever became of the acknowledgement.
-    if (outgoing.has(entry)) {
-      outgoing.remove(entry);
-      composer.giveBack(message, notSent(/** @type {import("../fanout/client.js").FanoutError} */ (error)));
-    }
+    composer.giveBack(message, notSent(/** @type {import("../fanout/client.js").FanoutError} */ (error)));
   }
+  outgoing.remove(entry);
   item.remove();
   keepDraft();
 }
 
-/** A message that takes long to be confirmed is shown while it does. @param {string} message */
+/** A message that takes long to be confirmed is shown until it is: the line may be down. @param {string} message */
 function waitingItem(message) {
   const item = document.createElement("li");
   item.className = "waiting";
@@ -85,27 +85,36 @@ function waitingItem(message) {
 }
 
 client.on("state", (state) => {
-  if (joined && state.state !== "open") {
-    joined = false;
-    lostAt = Date.now();
-    for (const { message, name } of outgoing.takeAcknowledged()) log.message({ text: message, name, own: true });
-  }
+  joined &&= state.state === "open";
   line.show(state, joined);
 });
 
-client.on("joined", ({ replica: now }) => {
-  if (replica) log.note(gap(replica, now, Date.now() - lostAt));
+client.on("joined", ({ replica, recovered }) => {
   joined = true;
-  replica = now;
   line.answeredBy(replica);
   line.show(client.state, joined);
+  composer.check();
+  older ??= recovered;
+  log.loading(older > 0);
+  log.ready();
 });
 
-client.on("publication", ({ data }) => {
-  if (typeof data?.message !== "string") return;
-  const own = outgoing.claim(data) !== undefined;
-  const name = typeof data.name === "string" && data.name.trim() ? data.name : "Anonymous";
-  log.message({ text: data.message, name, own });
+client.on("publication", ({ data, epoch, offset, recovered }) => {
+  const isOlder = recovered && older > 0;
+  if (isOlder) older -= 1;
+  if (typeof data?.message === "string") {
+    const name = typeof data.name === "string" && data.name.trim() ? data.name : "Anonymous";
+    const time = recovered ? null : Date.now();
+    const item = log.message({ text: data.message, name, own: outgoing.isOwn({ epoch, offset }), time });
+    outgoing.shown({ epoch, offset }, item);
+    if (document.hidden && !isOlder) titleWith(unseen + 1);
+  }
+  if (isOlder) log.loading(older > 0);
+});
+
+client.on("reset", ({ reason, epoch, offset }) => {
+  for (const { message, name } of outgoing.takePassed({ epoch, offset })) log.message({ text: message, name, own: true });
+  log.note(missing(reason));
   if (document.hidden) titleWith(unseen + 1);
 });
 

@@ -20,21 +20,19 @@ export function refusal(text, maxBytes) {
  * @param {{code: string, message: string}} error
  */
 export function notSent({ code, message }) {
-  if (code === "not_connected") return "Not sent: there is no connection. Your text stays here until there is one.";
+  if (code === "not_connected") return "Not sent: there is no connection. Your text is kept here.";
   if (code === "unacknowledged") {
-    return "The connection was lost before the server confirmed this message. It is back here; the others may have got it or not.";
+    return "The server did not confirm this message in time. It is back here; the others may have got it or not.";
   }
   return `Not sent: ${message}`;
 }
 
-const duration = (/** @type {number} */ ms) => (ms < 1500 ? "the second" : `the ${Math.round(ms / 1000)} seconds`);
-
-/** What stands between the messages before and after a lost connection.
- * @param {string} before @param {string} after Replicas. @param {number} ms How long the line was down.
+/** What stands in the place of messages that can't be had any more.
+ * @param {string} reason The server's: "trimmed" or "lost".
  */
-export function gap(before, after, ms) {
-  const who = before === after ? `${after} answers again` : `${before} is gone, ${after} answers now`;
-  return `${who}. What was written in ${duration(ms)} between is not shown here.`;
+export function missing(reason) {
+  const why = reason === "trimmed" ? "more was written than the room keeps" : "the server has lost them";
+  return `Messages are missing here: ${why}.`;
 }
 
 /** The state of the line in words.

@@ -28,6 +28,15 @@ function stored(storage, key) {
 /** The text being typed in a room, over a reload of the page. @param {string} room */
 export const draftOf = (room) => stored(globalThis.sessionStorage, `chat.draft.${room}`);
 
+/** The positions of one's own messages in a room, over a reload of the page. @param {string} room */
+export function ownOf(room) {
+  const store = stored(globalThis.sessionStorage, `chat.own.${room}`);
+  return {
+    read: () => store.read().split(" ").filter(Boolean),
+    write: (/** @type {string[]} */ positions) => store.write(positions.join(" ")),
+  };
+}
+
 /** Keep the name; a field left empty gets a new guest's name. Returns what tells the name.
  * @param {HTMLFormElement} form @param {HTMLInputElement} field
  * @param {{kept: (name: string) => void, done: () => void}} listeners
