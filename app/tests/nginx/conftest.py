@@ -101,6 +101,13 @@ class Edge:
         finally:
             connection.close()
 
+    def raw(self, *lines):
+        """Return the beginning of the answer to a request head as it stands."""
+        head = "\r\n".join([*lines, "Host: x", "", ""])
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as link:
+            link.sendall(head.encode())
+            return link.recv(4096)
+
     def told(self, path="/", headers=None):
         """Return the headers that a replica got."""
         return json.loads(self.request(path, headers=headers)[2])["headers"]

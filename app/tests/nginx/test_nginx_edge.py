@@ -1,6 +1,7 @@
 import gzip
 import http.client
 import json
+import os
 import signal
 import socket
 import time
@@ -8,6 +9,8 @@ import time
 import pytest
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+NOBODY = 65534
 
 
 def test_a_replica_is_found_by_its_socket(edge):
@@ -80,6 +83,31 @@ def test_an_upgrade_is_handed_on_and_anything_else_closes(edge):
     assert edge.told()["Connection"] == "close"
 
 
+@pytest.mark.parametrize("body", ["Content-Length: 5", "Content-Length: 05", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("upgrade", ["websocket", "WebSocket", "websocket\t"])
+def test_a_handshake_with_a_body_reaches_no_replica(edge, upgrade, body):
+    """A replica would hang up on it, and nginx would take one replica after the other for dead."""
+    edge.start("web-1")
+    for path in ("/ws/", "/healthz", "/events/x"):
+        assert edge.raw(f"GET {path} HTTP/1.1", f"Upgrade: {upgrade}", body).startswith(b"HTTP/1.1 400 ")
+    assert edge.request("/")[0] == 200
+
+
+@pytest.mark.parametrize("upgrade", ["websocket", "h2c", ""])
+def test_only_a_handshake_with_a_body_is_refused(edge, upgrade):
+    """An empty body is none, and other protocols may be offered with any request."""
+    edge.start("web-1")
+    length = 0 if upgrade == "websocket" else 5
+    headers = {"Upgrade": upgrade, "Connection": "Upgrade", "Content-Length": str(length)}
+    assert edge.request("/", "POST", b"x" * length, headers)[0] == 200
+
+
+def test_the_client_cannot_name_the_root_path(edge):
+    """Daphne would believe it."""
+    edge.start("web-1")
+    assert "Daphne-Root-Path" not in edge.told(headers={"Daphne-Root-Path": "/evil"})
+
+
 def test_operations_are_for_this_machine_alone(make_edge):
     """A client behind a trusted proxy is refused; the same path is open to loopback."""
     edge = make_edge(trusted_proxies=("127.0.0.1/32",))
@@ -117,6 +145,30 @@ def test_nothing_else_is_served_from_disk(edge, path):
     edge.start("web-1")
     status, headers, _ = edge.request(path)
     assert status in (403, 404) or headers["X-Replica"] == "web-1"
+
+
+def test_a_link_to_the_file_of_another_owner_is_not_followed(edge):
+    """One to a file of the same owner is, so that `collectstatic --link` works."""
+    static = edge.folder / "static"
+    (static / "own.js").symlink_to(static / "app.js")
+    (static / "foreign.js").symlink_to("/etc/hostname")
+    assert edge.request("/static/own.js")[2] == b"plain"
+    if os.geteuid() == 0:  # for anybody else it is root's file behind a link of their own
+        os.lchown(static / "foreign.js", NOBODY, NOBODY)
+    assert edge.request("/static/foreign.js")[0] == 403
+
+
+def test_a_static_folder_may_lie_behind_a_link(make_edge, folder):
+    """The way to it is the operator's choice."""
+    (folder / "link").symlink_to(folder / "static")
+    assert make_edge(static=folder / "link").request("/static/app.js")[2] == b"plain"
+
+
+@pytest.mark.parametrize("path", ["/static/none.js", "/static/a%0a2026/11/22 [error] forged", "/static/%1b[2J"])
+def test_a_client_writes_nothing_into_the_error_log(edge, path):
+    """Neither by asking for what is not there nor by control characters."""
+    assert edge.raw(f"GET {path.replace(' ', '%20')} HTTP/1.1").split()[1] in (b"400", b"404")
+    assert (edge.folder / "error.log").read_text() == ""
 
 
 def test_responses_are_compressed_on_the_fly(edge):
