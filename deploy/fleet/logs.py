@@ -58,6 +58,16 @@ def is_expected(line: str) -> bool:
     return EMPTY_SLOT.search(line) is not None
 
 
+def printable(line: str) -> str:
+    """Return a line with every character escaped that a terminal would obey instead of showing it, except tabs.
+
+    Logs hold what clients sent: an escape sequence could paint over lines, a carriage return or U+2028 forge one.
+    """
+    return "".join(
+        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode("ascii") for char in line
+    )
+
+
 class Follower:
     """Reads logs where it left off, through rotation and as new ones appear."""
 
@@ -77,7 +87,7 @@ class Follower:
             width = max(map(len, self._logs))
             for line in self._logs[name].new_lines():
                 if not is_expected(line):
-                    self._output.write(f"{name:<{width}} | {line}\n")
+                    self._output.write(f"{name:<{width}} | {printable(line)}\n")
         self._output.flush()
 
 

@@ -72,6 +72,24 @@ def test_requests_are_shown_only_when_asked_for(run):
     assert named.getvalue() == "access | {}\n"
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("\x1b[2J\x1b]0;owned\x07", r"\x1b[2J\x1b]0;owned\x07"),
+        ("real\rnginx | forged", r"real\rnginx | forged"),
+        ("a\u2028b\x85c\x0bd", r"a\u2028b\x85c\x0bd"),
+        ("\u202edesrever", r"\u202edesrever"),
+        ("tab\tand ümlaut 🎉", "tab\tand ümlaut 🎉"),
+    ],
+)
+def test_a_terminal_obeys_nothing_in_a_log(run, written, shown):
+    """What is not printable is escaped: what a client sent neither moves the cursor nor begins a line."""
+    (run.logs / "web-1.log").write_bytes(f"{written}\n".encode())
+    out = io.StringIO()
+    Follower(run, None, out).show()
+    assert out.getvalue() == f"web-1 | {shown}\n"
+
+
 def test_an_unknown_name_is_told_the_known_ones(run):
     """And no log at all says how to begin."""
     asked = Options("logs", run.root, Path("/dev/null"), name="web-9", follow=False)
