@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from fleet.errors import FleetError
+from fleet.errors import FleetError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fleet.state import Run
 
 PREFIX = "FANOUT_"
+STATE_DIR = "FANOUT_STATE_DIR"
 MARK = "FLEET_RUN_DIR"
 """Every process of a fleet carries it, so that leftovers are known without asking for their name."""
 NOT_INHERITED = ("FANOUT_", "MAKE", "MFLAGS", "GNUMAKEFLAGS", "PYTHONPATH", "VIRTUAL_ENV", "FLEET_")
@@ -22,9 +23,17 @@ QUOTES = "\"'"
 
 
 def compose(given: Mapping[str, str], run: Run) -> dict[str, str]:
-    """Return every FANOUT_ variable of a replica, from those that the caller gives."""
+    """Return every FANOUT_ variable of a replica, from those that the caller gives. Raise UsageError.
+
+    The state folder is the fleet's own variable: a given one is refused unless it names the run folder.
+    """
     variables = {name: value for name, value in given.items() if value.strip()}
-    variables["FANOUT_STATE_DIR"] = str(run.root)
+    asked = variables.setdefault(STATE_DIR, str(run.root))
+    if asked != str(run.root):
+        raise UsageError(
+            f"{STATE_DIR}={asked} has no effect here, a fleet keeps its state in its run folder: "
+            f"take it out of the shell or .env and give RUN_DIR={shlex.quote(asked)} to make."
+        )
     variables.setdefault("FANOUT_REDIS_URLS", own_redis_url(run))
     if "FANOUT_SECRET_KEY" not in variables:
         variables.setdefault("FANOUT_SECRET_KEY_FILE", str(run.secret_key))

@@ -24,7 +24,7 @@ def restart(asked: Options, run: Run, progress: Progress) -> int:
         if not control.answers():
             raise NothingRunsError("Nothing runs. `make up` starts the fleet.")
         own = environment.given(os.environ, asked.env_file)
-        variables = environment.compose({**environment.kept(run), **own}, run)
+        variables = environment.compose({**environment.kept(run), environment.STATE_DIR: str(run.root), **own}, run)
         with progress.step("check the settings"):
             django.manage(run, variables, "check")
         settings = configuration.decide(asked, run.recall())

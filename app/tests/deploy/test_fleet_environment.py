@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 from fleet import environment
-from fleet.errors import FleetError
+from fleet.errors import FleetError, UsageError
 
 NASTY = """it's "quoted" $HOME `id` \\ #;% ü"""
 
@@ -18,6 +18,14 @@ def test_the_run_folder_decides_what_the_caller_left_open(run):
         "FANOUT_SECRET_KEY_FILE": str(run.secret_key),
         "FANOUT_STATE_DIR": str(run.root),
     }
+
+
+def test_another_state_folder_is_refused(run):
+    """It is never overwritten in silence; the run folder itself, as the replicas have it, is no other."""
+    with pytest.raises(UsageError, match=r"^FANOUT_STATE_DIR=/srv/x .* RUN_DIR=/srv/x to make\.$"):
+        environment.compose({"FANOUT_STATE_DIR": "/srv/x"}, run)
+    for same in (str(run.root), " "):
+        assert environment.compose({"FANOUT_STATE_DIR": same}, run)["FANOUT_STATE_DIR"] == str(run.root)
 
 
 @pytest.mark.parametrize("name", ["FANOUT_SECRET_KEY", "FANOUT_SECRET_KEY_FILE"])
