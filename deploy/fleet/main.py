@@ -10,6 +10,7 @@ from fleet import bootstrap, options, ports
 from fleet.errors import INTERRUPTED, NOTHING_RUNS, FleetError
 from fleet.progress import Progress, mute
 from fleet.state import Run
+from fleet.trust import refuse_foreign
 from fleet.usage import USAGE
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ LOCKS = {
     "lock": bootstrap.DEVELOPMENT,
 }
 """Which lock file a verb brings the environment up to; the other verbs take it as it is."""
+CHANGING = ("up", "scale", "restart", "down")
+"""These write into the run folder, or end what it names; the other verbs only look."""
 
 
 def main(arguments: list[str]) -> int:
@@ -46,6 +49,8 @@ def _do(asked: Options, arguments: list[str]) -> int:
         sys.stdout.write(USAGE)
         return 0
     run = Run(asked.run_dir)
+    if asked.verb in CHANGING:
+        refuse_foreign(run.root)
     if asked.verb == "up":
         ports.refuse_unusable(asked, run)
     lock = LOCKS.get(asked.verb)

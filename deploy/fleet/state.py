@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from fleet.descriptors import FEWEST
 from fleet.errors import UsageError
 from fleet.options import REPOSITORY
+from fleet.trust import refuse_foreign, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,8 +132,9 @@ class Run:
 
     def make(self) -> None:
         """Create the folders, for the owner alone."""
-        for folder in (self.root, self.sockets, self.pids, self.logs, self.redis, self.nginx / "temporary"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(self.root)
+        for folder in (self.sockets, self.pids, self.logs, self.redis, self.nginx / "temporary"):
+            _make_private(folder.resolve())
 
     def ensure_secret_key(self) -> None:
         """Write a random key once; an existing one stays, since sessions are signed with it."""
@@ -155,7 +157,7 @@ class Run:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Let one command at a time change the fleet; the kernel lets go when its process ends."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(self.root)
         folder = os.open(self.root, os.O_RDONLY)
         try:
             try:
@@ -168,19 +170,29 @@ class Run:
             os.close(folder)
 
 
+def _make_private(folder: Path) -> None:
+    """Create a folder for the owner alone, those above it too, and look at it again: others may have been faster."""
+    try:
+        for missing in reversed([folder, *folder.parents]):
+            missing.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise unusable(folder, error) from None
+    refuse_foreign(folder)
+
+
 def refuse_bad_path(root: Path) -> None:
     """Raise UsageError when sockets would not fit below the folder, or files could not name it."""
     longest = len(os.fsencode(root / LONGEST_SOCKET))
     if longest > SOCKET_PATH_MOST_BYTES:
         raise UsageError(
             f"The run folder {root} is {longest - SOCKET_PATH_MOST_BYTES} bytes too deep for unix sockets "
-            f"({SOCKET_PATH_MOST_BYTES} at most): give a shorter one, for example RUN_DIR=/tmp/fleet."
+            f"({SOCKET_PATH_MOST_BYTES} at most): give a shorter one, for example RUN_DIR=~/fleet."
         )
     for kind, path in (("run folder", root), ("repository", REPOSITORY)):
         if found := UNSAFE.search(str(path)):
             raise UsageError(
                 f"The {kind} {path} has {found[0]!r} in its path, which configuration files cannot hold: "
-                "take another folder, for example RUN_DIR=/tmp/fleet."
+                "take another folder, for example RUN_DIR=~/fleet."
             )
 
 
