@@ -20,7 +20,7 @@ from ops.asgi import OpsEndpoints, lifespan  # noqa: E402
 application = ProtocolTypeRouter(
     {
         "http": OpsEndpoints(http),
-        "websocket": OriginCheck(URLRouter(websocket_routes), trusted=settings.CSRF_TRUSTED_ORIGINS),
+        "websocket": OriginCheck(URLRouter(websocket_routes), settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS),
         "lifespan": lifespan,
     }
 )

@@ -113,5 +113,9 @@ LOGGING: dict[str, Any] = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": ENV.log_level},
     # A 404 is the visitor's affair: nginx logs it with the rest of the request.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        # Django's own line for it is a traceback of 30 lines, at the asking of any stranger.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
 }

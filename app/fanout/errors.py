@@ -41,6 +41,12 @@ class TooLarge(FanoutError):
     code = "too_large"
 
 
+class TooManyGroups(FanoutError):
+    """The socket is in as many groups as it may be."""
+
+    code = "too_many_groups"
+
+
 class Forbidden(FanoutError):
     """The policy of the group does not let this client do that."""
 

@@ -6,6 +6,8 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
+from django.http.request import split_domain_port, validate_host
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
@@ -46,10 +48,11 @@ def _normal(host: str, port: str) -> str | None:
 
 
 class OriginCheck:
-    """ASGI middleware for WebSocket applications. A refused handshake gets 403."""
+    """ASGI middleware for WebSocket applications; `hosts` as in ALLOWED_HOSTS. A refused handshake gets 403."""
 
-    def __init__(self, application: Application, trusted: Iterable[str] = ()) -> None:
+    def __init__(self, application: Application, hosts: list[str], trusted: Iterable[str] = ()) -> None:
         self._application = application
+        self._hosts = hosts
         self._trusted = tuple(trusted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,12 +60,19 @@ class OriginCheck:
         headers = dict(scope["headers"])
         origin = headers.get(b"origin")
         host = headers.get(b"host", b"").decode("latin1")
-        if is_allowed(None if origin is None else origin.decode("latin1"), host, self._trusted):
+        if self._is_allowed(None if origin is None else origin.decode("latin1"), host):
             await self._application(scope, receive, send)
             return
         logger.warning(
-            "refused a WebSocket from the page %r on host %r: add it to FANOUT_TRUSTED_ORIGINS if it is yours",
+            "refused a WebSocket from the page %r on host %r: if they are yours, add the page to FANOUT_TRUSTED_ORIGINS"
+            " or the host to FANOUT_ALLOWED_HOSTS",
             origin,
             host,
         )
         await send({"type": "websocket.close", "code": 1008, "reason": "origin not allowed"})
+
+    def _is_allowed(self, origin: str | None, host: str) -> bool:
+        # A page's own host is believed only if it is one of ours: a name of a stranger may point here too
+        # (DNS rebinding), and then origin and host agree.
+        ours = validate_host(split_domain_port(host)[0], self._hosts)
+        return is_allowed(origin, host if ours else "", self._trusted)

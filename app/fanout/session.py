@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanout import protocol
-from fanout.errors import BadFrame, FanoutError, Forbidden, NotJoined, TooLarge
+from fanout.errors import BadFrame, FanoutError, Forbidden, NotJoined, TooLarge, TooManyGroups
 from fanout.groups import check_group
 from fanout.hub import get_hub
 from fanout.policy import policy_for
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from fanout.consumer import Receive, Send
     from fanout.hub import Subscription
     from fanout.policy import Scope
+
+
+GROUP_LIMIT = 128
+"""Groups of one socket: a page shows a handful, and each may cost the process a subscription in Redis."""
 
 
 class Session:
@@ -58,13 +62,14 @@ class Session:
         if not await policy.may_join(self._scope, frame.group):
             raise Forbidden(f"You may not join {frame.group}.")
         since = Position(frame.since.epoch, frame.since.offset) if frame.since else None
+        if frame.group not in self._subscriptions and len(self._subscriptions) >= GROUP_LIMIT:
+            raise TooManyGroups(f"A socket may be in {GROUP_LIMIT} groups at once: leave one, or open another socket.")
         if frame.group in self._subscriptions:
             self._hub.leave(self._subscriptions.pop(frame.group))
         entry = await self._hub.join(frame.group, self._socket, protocol.ENCODER, since=since, last=frame.last)
         self._subscriptions[frame.group] = entry.subscription
-        self._socket.send(protocol.joined(frame, replica_of(self._scope), entry))
-        for publication in entry.recovered:
-            self._socket.send(protocol.ENCODER.publication(publication))
+        joined = protocol.joined(frame, replica_of(self._scope), entry)
+        self._socket.send(joined, *map(protocol.ENCODER.publication, entry.recovered))
 
     def _leave(self, frame: protocol.Leave) -> None:
         subscription = self._subscriptions.pop(check_group(frame.group), None)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 EXTENSION = "fanout.socket"
 """The ASGI extension by which a server offers Sockets: `scope["extensions"][EXTENSION]["socket"]`."""
 
+ANSWERS_LIMIT = 1024 * 1024
+"""Bytes of answers (acks, errors, a history) that may wait for a client that does not read them."""
 TOO_SLOW_REASON = "You read slower than the group talks; reconnect to go on."
 
 
@@ -38,8 +40,8 @@ class Socket(Protocol):
     def accept(self, subprotocol: str | None = None) -> None:
         """Accept the handshake; comes first of all that is written."""
 
-    def send(self, payload: bytes) -> None:
-        """Queue a text frame (UTF-8)."""
+    def send(self, *payloads: bytes) -> None:
+        """Queue text frames (UTF-8) in one write; a client that has not read what was queued before is closed."""
 
     def close(self, code: int, reason: str) -> None:
         """Say goodbye behind what is queued; `reason` is cut at 123 bytes."""
@@ -82,9 +84,13 @@ class AsgiSocket:
         """See Socket."""
         self.queue({"type": "websocket.accept", "subprotocol": subprotocol}, 0)
 
-    def send(self, payload: bytes) -> None:
+    def send(self, *payloads: bytes) -> None:
         """See Socket."""
-        self.queue({"type": "websocket.send", "text": payload.decode()}, len(payload))
+        if self.outbox_bytes > ANSWERS_LIMIT:
+            self.overflow()
+            return
+        for payload in payloads:
+            self.queue({"type": "websocket.send", "text": payload.decode()}, len(payload))
 
     def close(self, code: int, reason: str) -> None:
         """See Socket."""

@@ -55,7 +55,7 @@ class CommandLine(CommandLineInterface):
         options["endpoints"] += [slot.endpoint for slot in slots]
         if not given.access_log:
             options["action_logger"] = None  # nginx writes the access log
-        if slots and not given.proxy_headers:
+        if slots and len(options["endpoints"]) == len(slots) and not given.proxy_headers:
             # On a unix socket the client's address is what nginx says, and nothing else is believed.
             options["proxy_forwarded_address_header"] = "X-Real-IP"
             options["proxy_forwarded_proto_header"] = "X-Forwarded-Proto"

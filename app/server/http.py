@@ -15,6 +15,18 @@ class ReplicaRequest(WebRequest):
 
     server: Server
 
+    def process(self) -> Any:
+        """Serve the request, or refuse what must not reach Daphne."""
+        if self.server.name:
+            # Daphne takes its root path from this header, whoever sent it.
+            self.requestHeaders.removeHeader(b"daphne-root-path")
+        if self.requestHeaders.hasHeader(b"Upgrade") and self.content.read(1):
+            # Its body would be taken for frames, and the connection cut without an answer: to nginx a dead replica.
+            self.basic_error(400, b"Bad Request", "A request that upgrades the connection has no body.")
+            return None
+        self.content.seek(0)
+        return super().process()
+
     def handle_reply(self, message: dict[str, Any]) -> None:
         """Carry out an ASGI message of the application, or Daphne's own error answer."""
         if message.get("type") == "http.response.start":

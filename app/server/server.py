@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SERVICE_RESTART = 1012
+CLOSE_HANDSHAKE_LIMIT = 5
+"""Seconds in which a client has to read up to our close frame and answer it."""
 RESTART_REASON = "This replica restarts; another one takes you now."
 
 
@@ -41,13 +43,14 @@ class Server(DaphneServer):
 
     def __init__(
         self,
+        application: Any,
         *args: Any,
         name: str = "",
         pid_file: Path | None = None,
         listening: Callable[[], None] = lambda: None,
         **options: Any,
     ) -> None:
-        super().__init__(*args, **options)
+        super().__init__(application, *args, **options)
         self.name = name
         self._listening = listening
         self.pid_file = pid_file
@@ -57,7 +60,9 @@ class Server(DaphneServer):
         self.ports: list[Any] = []
         self._files: list[SocketFile] = []
         self._started = time.monotonic()
-        self._lifespan = Lifespan(self.application, self._extensions())
+        self._lifespan = Lifespan(application, self._extensions())
+        self._unpaced: Any = application
+        self.application: Any = self._paced
         self._drain: asyncio.Task[None] | None = None
 
     def run(self) -> None:
@@ -100,6 +105,8 @@ class Server(DaphneServer):
         """Remember the port, so that a drain can close it."""
         super().listen_success(port)
         self.ports.append(port)
+        # autobahn would cut a client whose message is too large, and a slow one a second after its close frame.
+        self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_HANDSHAKE_LIMIT)
         if self.pid_file is not None:
             self.pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
         logger.info("%s listens on %s", self.name or "server", port)
@@ -111,10 +118,16 @@ class Server(DaphneServer):
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Run the application for a connection, with our extensions in its scope."""
         scope["extensions"] = self._extensions()
-        if scope["type"] == "websocket":
+        if isinstance(protocol, ReplicaWebSocket):
             scope["extensions"]["websocket.http.response"] = {}
             scope["extensions"]["fanout.socket"] = {"socket": ReplicaSocket(protocol)}
         return super().create_application(protocol, scope)
+
+    async def _paced(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Run the application with a `receive` that knows backpressure."""
+        if scope["type"] == "websocket":
+            receive = scope["extensions"]["fanout.socket"]["socket"].pace.receiving(receive)
+        await self._unpaced(scope, receive, send)
 
     def kill_all_applications(self) -> Any:
         """Cancel what still runs; a connection whose application has ended already is no error."""
@@ -159,6 +172,12 @@ class Server(DaphneServer):
         4. Wait for the consumers' disconnect() and for HTTP answers under way.
         5. The application's own end, then exit.
         """
+        try:
+            await self._drain_in_order()
+        finally:
+            self.stop()
+
+    async def _drain_in_order(self) -> None:
         self.draining.set()
         for file in self._files:
             file.remove()
@@ -173,7 +192,6 @@ class Server(DaphneServer):
         await self._handlers_ended()
         await self._lifespan.stop()
         logger.info("drained")
-        self.stop()
 
     def send_away(self, protocol: ReplicaWebSocket) -> None:
         """Tell a client to go to another replica; one whose handshake is under way is told when it is open."""

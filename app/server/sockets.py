@@ -16,8 +16,11 @@ from server.frames import text_frame
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from server.pace import Pace
     from server.websocket import ReplicaWebSocket
 
+ANSWERS_LIMIT = 1024 * 1024
+"""Bytes of answers (acks, errors, pongs, a history) that may wait for a client that does not read them."""
 TOO_SLOW = 4008
 TOO_SLOW_REASON = "You read slower than the group talks; reconnect to go on."
 
@@ -50,15 +53,23 @@ class ReplicaSocket:
         bare = self._kernel is transport and not transport.TLS
         self._direct: Any = transport.socket.send if bare else None
 
+    @property
+    def pace(self) -> Pace:
+        """What the client has sent and the application has not taken yet."""
+        return self._protocol.pace
+
     def accept(self, subprotocol: str | None = None) -> None:
         """Accept the handshake; does nothing if the client is gone."""
         protocol = self._protocol
         if protocol.state == protocol.STATE_CONNECTING and hasattr(protocol, "handshake_deferred"):
             protocol.handle_reply({"type": "websocket.accept", "subprotocol": subprotocol})
 
-    def send(self, payload: bytes) -> None:
-        """Queue a text frame (UTF-8)."""
-        self.write(text_frame(payload), None)
+    def send(self, *payloads: bytes) -> None:
+        """Queue text frames (UTF-8); a client that has not read what was queued before is closed instead."""
+        if self.queued_bytes > ANSWERS_LIMIT:
+            self.close(TOO_SLOW, TOO_SLOW_REASON)
+        else:
+            self.write(b"".join(map(text_frame, payloads)), None)
 
     def close(self, code: int, reason: str) -> None:
         """Say goodbye behind what is queued; does nothing if the socket is closed or closing."""

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from autobahn.util import encode_truncate
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
+from server.pace import READ_BYTES, Pace
+from server.sockets import ANSWERS_LIMIT, ReplicaSocket
+
 if TYPE_CHECKING:
     from server.server import Server
 
@@ -22,6 +25,7 @@ class ReplicaWebSocket(WebSocketProtocol):
     """One WebSocket connection."""
 
     server: Server
+    pace: Pace
     refusal: dict[str, Any] | None = None
     """The `websocket.http.response.start` of a handshake that is being refused."""
 
@@ -40,6 +44,23 @@ class ReplicaWebSocket(WebSocketProtocol):
                 self._refuse(message)
             case _:
                 super().handle_reply(message)
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        """Read in small bites, so that one client's frames do not keep the others waiting."""
+        self.pace = Pace(self)
+        self.transport.bufferSize = READ_BYTES
+        super().connectionMade()
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802,N803 - autobahn's names
+        """Hand a message to the application."""
+        if not self.muted:
+            self.pace.arrived(len(payload))
+        super().onMessage(payload, isBinary)
+
+    def onPing(self, payload: bytes) -> None:  # noqa: N802 - autobahn's name
+        """Answer, but not a client that does not read its answers."""
+        if ReplicaSocket(self).queued_bytes <= ANSWERS_LIMIT:
+            super().onPing(payload)
 
     def onOpen(self) -> None:  # noqa: N802 - autobahn's name
         """Begin; a handshake that ends while the replica drains is told to go at once."""

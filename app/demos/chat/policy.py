@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from demos.chat.rooms import is_room_name
 from fanout.errors import BadData, TooLarge
 from fanout.history import History
-from fanout.policy import KIB, Policy
+from fanout.policy import KIB, Policy, Scope
 
 MESSAGE_LIMIT = 64 * KIB
 """Bytes of UTF-8 in one message."""
@@ -19,6 +20,12 @@ class ChatPolicy(Policy):
 
     kind = "chat"
     history = History(size=1000, age=24 * 3600)
+
+    async def may_join(self, scope: Scope, group: str) -> bool:  # noqa: ARG002 - anyone
+        """Whoever names a room as the page does."""
+        return is_room_name(group.partition(".")[2])
+
+    may_publish = may_join
 
     def clean(self, data: Any) -> dict[str, str]:
         """Return `message` and, if given, `name`; all else is dropped."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import time
 from collections import defaultdict
 from pathlib import Path
 
+import httpx
 import pytest
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import connect, unix_connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from client import Connection, Crowd
 
@@ -64,9 +66,9 @@ async def test_every_replica_hears_every_replica(fleet):
 
 async def test_a_ten_line_script_works(fleet):
     """A plain `websockets` script chats with itself: it sends a message and gets it back."""
-    async with connect(f"{fleet.ws_url}/ws/chat/") as socket:
-        await socket.send(json.dumps({"message": "hi"}))
-        assert json.loads(await socket.recv())["message"] == "hi"
+    async with connect(f"{fleet.ws_url}/ws/chat/") as client:
+        await client.send(json.dumps({"message": "hi"}))
+        assert json.loads(await client.recv())["message"] == "hi"
 
 
 @pytest.mark.parametrize(
@@ -165,3 +167,86 @@ def test_a_delivery_costs_a_twentieth_of_stock():
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "of stock" in done.stdout
+
+
+def test_a_malformed_upgrade_takes_no_replica_out(fleet):
+    """An upgrade with a body is answered with 400, at nginx and by a replica; nobody else gets a 502 for it."""
+    request = b"GET /ws/chat/ HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n%b\r\n%b"
+    bodies = [
+        (b"Content-Length: 3\r\n", b"abc"),
+        (b"Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n"),
+        (b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 3\r\n", b"abc"),
+        (b"Sec-WebSocket-Version: 12\r\nSec-WebSocket-Key: x\r\n", b""),
+        (b"", b""),
+    ]
+    replica = fleet.sockets[fleet.names[0]]
+    for head, body in bodies:
+        for connect_to in (lambda: socket.create_connection(("127.0.0.1", fleet.port)), lambda: unix(replica)):
+            with connect_to() as connection:
+                connection.settimeout(SECONDS)
+                connection.sendall(request % (head, body))
+                assert connection.recv(100).startswith(b"HTTP/1.1 4"), head
+        assert httpx.get(f"{fleet.base_url}/healthz").status_code == 200
+
+
+def unix(path: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(str(path))
+    return connection
+
+
+def test_a_client_cannot_set_the_root_path(fleet):
+    """Daphne's own header is not taken from strangers."""
+    page = httpx.get(f"{fleet.base_url}/", headers={"Daphne-Root-Path": "/evil"}).text
+    assert "/evil" not in page
+
+
+async def test_a_host_of_strangers_is_no_origin(fleet):
+    """A page whose name points here by a trick (DNS rebinding) may not open a socket; a host of ours may."""
+    replica = str(fleet.sockets["web-1"])
+    async with unix_connect(replica, "ws://localhost/ws/chat/", origin="http://localhost"):
+        pass
+    with pytest.raises(InvalidStatus) as refused:
+        await unix_connect(replica, "ws://evil.example/ws/chat/", origin="http://evil.example")
+    assert refused.value.response.status_code == 403
+
+
+async def test_a_flood_of_nonsense_does_not_starve_the_others(fleet):
+    """One socket sends a hundred thousand frames that are refused; another's messages there take under 1 s."""
+    replica, flood = str(fleet.sockets["web-1"]), bytes((0x81, 0x81, 0, 0, 0, 0, 0x78)) * 100_000
+    flooder = await unix_connect(replica, "ws://localhost/ws/", subprotocols=["fanout.v1"])
+    async with unix_connect(replica, "ws://localhost/ws/chat/flood/") as other, asyncio.timeout(SECONDS):
+        flooder.transport.write(flood)
+        for _ in range(20):
+            began = time.monotonic()
+            await other.send('{"message": "still served"}')
+            await other.recv()
+            assert time.monotonic() - began < 1
+    flooder.transport.abort()
+
+
+async def test_groups_of_one_socket_are_bounded(fleet):
+    """The 129th group is refused with a sentence; the socket stays, and so do the other 128."""
+    async with connect(f"{fleet.ws_url}/ws/", subprotocols=["fanout.v1"]) as client, asyncio.timeout(SECONDS):
+        for number in range(129):
+            await client.send(json.dumps({"type": "join", "id": number, "group": f"chat.bounded-{number}"}))
+        answers = [json.loads(await client.recv()) for _ in range(129)]
+        assert [answer["type"] for answer in answers] == ["joined"] * 128 + ["error"]
+        assert answers[-1]["code"] == "too_many_groups"
+
+
+async def test_a_message_over_the_servers_limit_is_told(fleet):
+    """More than 1 MiB is not even parsed: a close frame with 1009 says so."""
+    async with connect(f"{fleet.ws_url}/ws/chat/huge/") as client:
+        await client.send("x" * (1024 * 1024 + 1))
+        async with asyncio.timeout(SECONDS):
+            await client.wait_closed()
+        assert client.close_code == 1009
+
+
+async def test_the_room_rule_holds_for_every_client(fleet):
+    """What is no room on the page is none over fanout.v1."""
+    async with connect(f"{fleet.ws_url}/ws/", subprotocols=["fanout.v1"]) as client:
+        for group in ("chat", "chat.", "chat." + "x" * 65, "chat..."):
+            await client.send(json.dumps({"type": "join", "id": 1, "group": group}))
+            assert json.loads(await client.recv())["code"] == "forbidden", group

@@ -13,6 +13,8 @@ import signal
 import sys
 from urllib.parse import unquote
 
+from server import sockets
+
 room = {}
 changed = asyncio.Condition()
 
@@ -93,10 +95,12 @@ async def command(socket, send, verb, *values):
             socket.broadcaster.broadcast(set(room), [numbered(number, size) for number in range(count)], limit)
         case "mixed":
             count, size, limit = values
+            usual, sockets.ANSWERS_LIMIT = sockets.ANSWERS_LIMIT, limit
             for number in range(0, count, 3):
                 await send({"type": "websocket.send", "text": numbered(number, size).decode()})
                 socket.broadcaster.broadcast({socket}, [numbered(number + 1, size)], limit)
                 socket.send(numbered(number + 2, size))
+            sockets.ANSWERS_LIMIT = usual
         case "patience":  # seconds that the close handshake may take
             socket._protocol.closeHandshakeTimeout = values[0]
         case "until":  # so many are in the room
