@@ -176,7 +176,7 @@ def _make_private(folder: Path) -> None:
         for missing in reversed([folder, *folder.parents]):
             missing.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise unusable(folder, error) from None
+        raise unusable(folder, str(error.strerror)) from None
     refuse_foreign(folder)
 
 

@@ -27,7 +27,9 @@ def refuse_foreign(root: Path) -> None:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise unusable(root, error) from None
+            raise unusable(root, str(error.strerror)) from None
+        if not stat.S_ISDIR(found.st_mode):
+            raise unusable(root, f"{folder} is no folder")
         objection = of_run_folder(found, folder) if folder == root else of_parent(found, folder, _trusted())
         if objection:
             raise UsageError(f"The run folder {root} is not safe from others: {objection}.")
@@ -35,8 +37,6 @@ def refuse_foreign(root: Path) -> None:
 
 def of_run_folder(found: os.stat_result, folder: Path) -> str:
     """Return what is wrong with the run folder itself, and the remedy; nothing when it is this account's alone."""
-    if not stat.S_ISDIR(found.st_mode):
-        return f"{folder} is no folder: {OWN_FOLDER}"
     if found.st_uid != os.geteuid():
         return f"it belongs to {_name(found.st_uid)}: {OWN_FOLDER}"
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -46,8 +46,6 @@ def of_run_folder(found: os.stat_result, folder: Path) -> str:
 
 def of_parent(found: os.stat_result, folder: Path, trusted: Container[int]) -> str:
     """Return what is wrong with a folder above, in which the next one could be replaced, and the remedy."""
-    if not stat.S_ISDIR(found.st_mode):
-        return f"{folder} is no folder: {OWN_FOLDER}"
     if found.st_uid not in trusted:
         return f"{folder} above it belongs to {_name(found.st_uid)}: {OWN_FOLDER}"
     if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
@@ -55,9 +53,9 @@ def of_parent(found: os.stat_result, folder: Path, trusted: Container[int]) -> s
     return ""
 
 
-def unusable(root: Path, error: OSError) -> UsageError:
+def unusable(root: Path, reason: str) -> UsageError:
     """Return the sentence about a folder that cannot be made or looked at."""
-    return UsageError(f"The run folder {root} cannot be used ({error.strerror}): {OWN_FOLDER}.")
+    return UsageError(f"The run folder {root} cannot be used ({reason}): {OWN_FOLDER}.")
 
 
 def _trusted() -> set[int]:
