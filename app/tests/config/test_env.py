@@ -1,5 +1,6 @@
 """The environment: every variable's default, its good values, and what is said about bad ones."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -152,7 +153,11 @@ def test_a_password_is_not_repeated(url):
     assert "hunter2" not in sentence
 
 
-@given(st.sampled_from(VARIABLES), st.text(st.characters(exclude_characters="\0")))
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+bytestrings = st.binary().map(lambda value: os.fsdecode(value.replace(b"\0", b"")))
+
+
+@given(st.sampled_from(VARIABLES), texts | bytestrings)
 def test_whatever_stands_there_is_read_or_refused_by_name(name, value):
     """No value ends in another exception."""
     sentence = name
