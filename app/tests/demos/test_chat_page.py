@@ -156,8 +156,9 @@ class FakeReplica:
 async def test_two_browsers_on_two_replicas_hear_each_other(enter):
     """Each page says which replica answered it; what one says arrives at the other, once, with its name."""
     async with launched() as second_browser:
-        ada = await enter(name="Ada")
-        bob = await on_another_replica(enter, "/", ada, name="Bob", in_browser=second_browser)
+        # A room of its own: the lobby remembers what other tests said there.
+        ada = await enter("/chat/two-browsers/", name="Ada")
+        bob = await on_another_replica(enter, "/chat/two-browsers/", ada, name="Bob", in_browser=second_browser)
         await ada.say("from Ada")
         await bob.say("from Bob")
         assert await bob.reads("from Ada") == "Ada"
