@@ -12,8 +12,7 @@ from fanout.consumer import FanoutConsumer
 from fanout.refusal import refuse
 
 if TYPE_CHECKING:
-    from fanout.consumer import Receive, Send
-    from fanout.policy import Scope
+    from fanout.asgi import Receive, Scope, Send
 
 
 re_path: Any = django_re_path  # Django's types know views, Channels routes ASGI applications by the same function

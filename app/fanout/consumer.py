@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fanout.plain import PlainSession
 from fanout.protocol import SUBPROTOCOL
 from fanout.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from fanout.policy import Scope
-
-    Receive = Callable[[], Awaitable[dict[str, Any]]]
-    Send = Callable[[dict[str, Any]], Awaitable[None]]
+    from fanout.asgi import Application, Receive, Scope, Send
 
 
 class FanoutConsumer:
@@ -29,7 +24,7 @@ class FanoutConsumer:
         return None
 
     @classmethod
-    def as_asgi(cls) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    def as_asgi(cls) -> Application:
         """Return the ASGI application, as Channels' consumers do."""
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:

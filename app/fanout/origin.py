@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 from django.http.request import split_domain_port, validate_host
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
 
-    from fanout.consumer import Receive, Send
-    from fanout.policy import Scope
+    from fanout.asgi import Application, Receive, Scope, Send
 
-    Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 

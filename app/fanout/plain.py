@@ -13,8 +13,7 @@ from fanout.policy import policy_for
 from fanout.sockets import socket_of
 
 if TYPE_CHECKING:
-    from fanout.consumer import Receive, Send
-    from fanout.policy import Scope
+    from fanout.asgi import Receive, Scope, Send
     from fanout.positions import Position
     from fanout.publication import Publication
     from fanout.sockets import Socket

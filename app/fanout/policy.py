@@ -9,12 +9,10 @@ from fanout.groups import kind_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fanout.asgi import Scope
     from fanout.history import History
 
 KIB = 1024
-
-Scope = dict[str, Any]
-"""An ASGI connection scope."""
 
 
 class Policy:

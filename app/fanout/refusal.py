@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fanout.consumer import Receive, Send
-    from fanout.policy import Scope
+    from fanout.asgi import Receive, Scope, Send
 
 EXTENSION = "websocket.http.response"
 

@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fanout.policy import Scope
+    from fanout.asgi import Scope
 
 EXTENSION = "fanout.replica"
 """The ASGI extension by which a server says its name: `scope["extensions"][EXTENSION]["name"]`."""

@@ -14,9 +14,8 @@ from fanout.replica import replica_of
 from fanout.sockets import socket_of
 
 if TYPE_CHECKING:
-    from fanout.consumer import Receive, Send
+    from fanout.asgi import Receive, Scope, Send
     from fanout.hub import Subscription
-    from fanout.policy import Scope
 
 
 GROUP_LIMIT = 128

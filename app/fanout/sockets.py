@@ -11,7 +11,7 @@ from fanout import close_codes
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from fanout.policy import Scope
+    from fanout.asgi import Scope
 
 EXTENSION = "fanout.socket"
 """The ASGI extension by which a server offers Sockets: `scope["extensions"][EXTENSION]["socket"]`."""

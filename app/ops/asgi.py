@@ -10,12 +10,7 @@ from fanout.replica import EXTENSION, replica_of
 from ops.readiness import Readiness
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    Scope = dict[str, Any]
-    Receive = Callable[[], Awaitable[dict[str, Any]]]
-    Send = Callable[[dict[str, Any]], Awaitable[None]]
-    Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+    from fanout.asgi import Application, Receive, Scope, Send
 
 IN_SERVICE = ("ready", "degraded")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fanout.consumer import FanoutConsumer
 
 if TYPE_CHECKING:
-    from fanout.policy import Scope
+    from fanout.asgi import Scope
 
 LOBBY = "lobby"
 

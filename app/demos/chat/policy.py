@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from demos.chat.rooms import is_room_name
 from fanout.errors import BadData, TooLarge
 from fanout.history import History
-from fanout.policy import KIB, Policy, Scope
+from fanout.policy import KIB, Policy
+
+if TYPE_CHECKING:
+    from fanout.asgi import Scope
 
 MESSAGE_LIMIT = 64 * KIB
 """Bytes of UTF-8 in one message."""
