@@ -9,6 +9,8 @@ GOING_AWAY = 1001
 """The replica ends without a plan; come back at once."""
 ABNORMAL = 1006
 """Never sent: what a client sees when the connection broke without a close frame."""
+TOO_BIG = 1009
+"""The message is over the server's own limit (1 MiB) and was not even read; only a server that has one sends it."""
 INTERNAL_ERROR = 1011
 SERVICE_RESTART = 1012
 """The replica drains; come back at once, after a random part of the hint in the reason."""
