@@ -104,12 +104,12 @@ class Hub:
         which it is in the stream; the same `key` within five minutes is one publication. In an ephemeral
         group None, and the key says nothing.
         """
-        history = policy_for(group).history
+        policy = policy_for(group)
         payload = msgspec.json.encode(data)
-        if history is None:
-            await self._layer.publish(group, payload)
+        if policy.history is None:
+            await self._layer.publish(group, payload, policy.value_key(data))
             return None
-        return await self._layer.append(group, payload, history, key)
+        return await self._layer.append(group, payload, policy.history, key)
 
     @property
     def groups(self) -> dict[str, int]:

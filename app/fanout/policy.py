@@ -48,6 +48,13 @@ class Policy:
         """Return what to publish for a client's `data`, or raise BadData or TooLarge with a sentence."""
         return data
 
+    def value_key(self, data: Any) -> str | None:
+        """Return of which value `data` is the latest, in an ephemeral group; None: of none in particular.
+
+        A client that reads slowly gets the latest publication of each key, and the latest one without.
+        """
+        return None
+
 
 class ClosedPolicy(Policy):
     """For kinds that nobody registered."""

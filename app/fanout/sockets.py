@@ -30,6 +30,9 @@ class Broadcaster(Protocol):
         A socket whose outbox would exceed `limit` bytes is closed with TOO_SLOW instead. Never blocks.
         """
 
+    def offer(self, sockets: Iterable[Any], payloads: Sequence[bytes]) -> list[Any]:
+        """Write a text frame for each payload to each socket with nothing queued; return the open ones that had."""
+
 
 class Socket(Protocol):
     """One WebSocket."""
@@ -66,6 +69,12 @@ class AsgiBroadcaster:
             else:
                 for message, length in texts:
                     socket.queue(message, length)
+
+    def offer(self, sockets: Iterable[AsgiSocket], payloads: Sequence[bytes]) -> list[AsgiSocket]:
+        """See Broadcaster."""
+        late = [socket for socket in sockets if socket.outbox_bytes]
+        self.broadcast([socket for socket in sockets if not socket.outbox_bytes], payloads, ANSWERS_LIMIT)
+        return late
 
 
 class AsgiSocket:

@@ -38,6 +38,12 @@ class ReplicaBroadcaster:
             socket.write(frames, limit)
 
 
+    def offer(self, sockets: Iterable[ReplicaSocket], payloads: Sequence[bytes]) -> list[ReplicaSocket]:
+        """Write a text frame for each payload to each socket with nothing queued; return the open ones that had."""
+        frames = b"".join(map(text_frame, payloads))
+        return [socket for socket in sockets if not socket.offer(frames)]
+
+
 class ReplicaSocket:
     """One WebSocket, as the hub sees it."""
 
@@ -89,6 +95,13 @@ class ReplicaSocket:
             sent = 0
         if sent != len(frame):
             transport.write(frame[sent:])
+
+    def offer(self, frames: bytes) -> bool:
+        """Write whole frames if nothing is queued; return False if the socket is open and something is."""
+        if self.queued_bytes and self._protocol.state == self._protocol.STATE_OPEN:
+            return False
+        self.write(frames, None)
+        return True
 
     @property
     def queued_bytes(self) -> int:

@@ -26,8 +26,8 @@ class FanoutLayer(Protocol):
     def unsubscribe(self, group: str, receiver: Receiver) -> None:
         """Stop calling `receiver`; does nothing if it is not subscribed. Does not wait for Redis."""
 
-    async def publish(self, group: str, data: bytes) -> None:
-        """Send JSON `data` to every receiver of `group` in the fleet. Raises Unavailable."""
+    async def publish(self, group: str, data: bytes, key: str | None = None) -> None:
+        """Send JSON `data` to every receiver of `group` in the fleet; `key` as in Publication. Raises Unavailable."""
 
     async def append(self, group: str, data: bytes, history: History, key: str | None = None) -> Position:
         """Append to the group's stream and send to every receiver, in one step; return the publication's position.

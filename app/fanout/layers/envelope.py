@@ -40,14 +40,15 @@ def is_publication(payload: bytes) -> bool:
     return payload[:1] == MARKER
 
 
-def encode_body(data: bytes, published_at: float, serializer: Serializer) -> bytes:
+def encode_body(data: bytes, published_at: float, serializer: Serializer, key: str | None = None) -> bytes:
     """Return the body of an envelope; encrypted where keys are configured."""
-    return serializer.serialize([published_at, data])
+    return serializer.serialize([published_at, data] if key is None else [published_at, data, key])
 
 
 def encode(publication: Publication, serializer: Serializer) -> bytes:
     """Return an ephemeral publication's payload for Redis."""
-    return MARKER + bytes((VERSION,)) + encode_body(publication.data, publication.published_at, serializer)
+    body = encode_body(publication.data, publication.published_at, serializer, publication.key)
+    return MARKER + bytes((VERSION,)) + body
 
 
 def decode(group: str, payload: bytes, serializer: Serializer) -> Publication:
@@ -64,5 +65,6 @@ def decode(group: str, payload: bytes, serializer: Serializer) -> Publication:
 
 def decode_body(group: str, body: bytes, serializer: Serializer, position: Position | None = None) -> Publication:
     """Return the publication of an envelope's body, or of a stream entry's."""
-    published_at, data = cast("tuple[float, bytes]", serializer.deserialize(body))
-    return Publication(group, data, published_at, position)
+    # A later version may say more behind these.
+    published_at, data, *more = cast("tuple[float, bytes, *tuple[str, ...]]", serializer.deserialize(body))
+    return Publication(group, data, published_at, position, more[0] if more else None)

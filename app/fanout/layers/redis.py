@@ -62,9 +62,9 @@ class RedisChannelLayer(RedisPubSubChannelLayer):
         """See FanoutLayer."""
         self._get_layer().unsubscribe(group, receiver)
 
-    async def publish(self, group: str, data: bytes) -> None:
+    async def publish(self, group: str, data: bytes, key: str | None = None) -> None:
         """See FanoutLayer."""
-        await self._get_layer().publish(group, data)
+        await self._get_layer().publish(group, data, key)
 
     async def append(self, group: str, data: bytes, history: History, key: str | None = None) -> Position:
         """See FanoutLayer."""
@@ -216,9 +216,10 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
             entry.receivers.remove(receiver)
             self._release(topic, entry)
 
-    async def publish(self, group: str, data: bytes) -> None:
+    async def publish(self, group: str, data: bytes, key: str | None = None) -> None:
         """See FanoutLayer."""
-        payload = envelope.encode(Publication(group, data, time.time()), self.channel_layer.publication_serializer)
+        publication = Publication(group, data, time.time(), key=key)
+        payload = envelope.encode(publication, self.channel_layer.publication_serializer)
         await self._shard_of(group).publish(self.topic_of(group), payload)
 
     async def _enter(self, group: str) -> _Group:

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from fanout import delivery
+from fanout import audience
 from fanout.delivery import Delivery
+from fanout.history import History
 from fanout.policy import Policy
 from fanout.positions import Position
 from fanout.publication import Publication
@@ -15,6 +16,12 @@ class Slow(Policy):
     """Coalesces over a time in which much can happen."""
 
     flush_interval = 0.05
+
+
+class Durable(Slow):
+    """Keeps what it coalesces."""
+
+    history = History()
 
 
 class Eager(Policy):
@@ -29,6 +36,11 @@ class Writes:
     def broadcast(self, sockets, payloads, limit):
         for socket in sockets:
             socket.writes.append(list(payloads))
+
+    def offer(self, sockets, payloads):
+        """Everybody reads."""
+        self.broadcast(sockets, payloads, 0)
+        return []
 
 
 class Socket:
@@ -53,8 +65,8 @@ class Raw:
 RAW = Raw()
 
 
-def message(number):
-    return Publication("a.b", b"%d" % number, 0.0)
+def message(number, key=None):
+    return Publication("a.b", b"%d" % number, 0.0, key=key)
 
 
 def numbers(count, first=0):
@@ -101,6 +113,24 @@ async def test_what_comes_within_the_interval_leaves_as_one_write(made):
     assert loop.time() - began >= Slow.flush_interval - 0.001
 
 
+async def test_a_newer_value_takes_the_place_of_one_that_has_not_left(made):
+    """Within the interval only the latest publication of a key is kept; what has no key stays, all in order."""
+    way, (socket,) = made(Slow(), 1)
+    for number, key in enumerate([None, "x", "y", None, "x", None]):
+        way.deliver(message(number, key))
+    way.flush()
+    assert socket.writes == [[b"0"], [b"2", b"3", b"4", b"5"]]
+
+
+async def test_a_durable_group_supersedes_nothing(made):
+    """Every publication of a durable group leaves, whatever key it might carry."""
+    way, (socket,) = made(Durable(), 1)
+    for number in range(3):
+        way.deliver(message(number, "x"))
+    way.flush()
+    assert socket.got == numbers(3)
+
+
 async def test_an_interval_of_zero_turns_coalescing_off(made):
     """Every publication is a write of its own, at once."""
     way, (socket,) = made(Eager(), 1)
@@ -132,7 +162,7 @@ async def test_a_reset_comes_behind_what_was_delivered_before(made):
 
 async def test_many_sockets_are_written_to_in_slices(made, monkeypatch):
     """Between two slices everything else on the loop has its turn; in the end all have all, in order."""
-    monkeypatch.setattr(delivery, "SLICE", 10)
+    monkeypatch.setattr(audience, "SLICE", 10)
     way, sockets = made(Eager(), 95)
     turns = []
     asyncio.get_running_loop().call_soon(turns.append, "another group's turn")
@@ -147,7 +177,7 @@ async def test_many_sockets_are_written_to_in_slices(made, monkeypatch):
 
 async def test_a_leaver_gets_nothing_more_even_if_it_joins_again(made, monkeypatch):
     """A socket that leaves between two slices is left out of them; rejoining does not bring the old ones back."""
-    monkeypatch.setattr(delivery, "SLICE", 10)
+    monkeypatch.setattr(audience, "SLICE", 10)
     way, sockets = made(Eager(), 30)
     way.deliver(message(0))
     leaver = sockets[-1]

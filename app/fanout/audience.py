@@ -1,0 +1,110 @@
+"""The sockets of one group in this process, by what they understand; written to in slices, always in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from fanout.laggards import Laggards
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from fanout.encoder import Encoder
+    from fanout.sockets import Broadcaster, Socket
+
+SLICE = 1000
+"""Sockets written to before other groups get their turn: some 5 ms."""
+
+
+class _Job:
+    """Payloads on their way to sockets."""
+
+    __slots__ = ("at", "broadcaster", "gone", "keys", "payloads", "sockets")
+
+    def __init__(
+        self,
+        broadcaster: Broadcaster,
+        sockets: Sequence[Socket],
+        payloads: list[bytes],
+        keys: Sequence[str | None] | None,
+    ) -> None:
+        self.broadcaster = broadcaster
+        self.sockets = sockets
+        self.payloads = payloads
+        self.keys = keys
+        self.at = 0
+        self.gone: set[Socket] = set()
+        """Who has left since: it gets nothing more, not even if it has joined again meanwhile."""
+
+
+class Audience:
+    """Sockets that get the same; `limit` bounds the bytes that may wait for one of them."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._sockets: dict[tuple[Encoder, Broadcaster], dict[Socket, None]] = {}
+        self._jobs: deque[_Job] = deque()
+        self._laggards = Laggards(limit)
+        self._loop = asyncio.get_running_loop()
+        self.size = 0
+
+    def add(self, socket: Socket, encoder: Encoder) -> None:
+        """Let the socket have what is sent from now on."""
+        sockets = self._sockets.setdefault((encoder, socket.broadcaster), {})
+        self.size += socket not in sockets
+        sockets[socket] = None
+
+    def remove(self, socket: Socket, encoder: Encoder) -> None:
+        """Let the socket have nothing more. Harmless when it is not here."""
+        sockets = self._sockets.get((encoder, socket.broadcaster), {})
+        if socket in sockets:
+            del sockets[socket]
+            self.size -= 1
+        for job in self._jobs:
+            job.gone.add(socket)
+        self._laggards.remove(socket)
+
+    def send(
+        self, make: Callable[[Encoder], Iterable[bytes | None]], keys: Sequence[str | None] | None = None
+    ) -> None:
+        """Write what `make` returns for each encoder: once for all sockets that share it; None is left out.
+
+        With `keys`, one for each payload, nothing is queued for a socket that has not read what it got
+        before: it gets the latest payload of each key when it has.
+        """
+        for (encoder, broadcaster), sockets in self._sockets.items():
+            if sockets:
+                payloads = [payload for payload in make(encoder) if payload is not None]
+                self._start(_Job(broadcaster, tuple(sockets), payloads, keys))
+
+    def _start(self, job: _Job) -> None:
+        if job.payloads:
+            self._jobs.append(job)
+            if len(self._jobs) == 1:  # else the next slice is on the loop already
+                self._write()
+
+    def _write(self) -> None:
+        """Write one slice; the next one when all else on the loop had its turn."""
+        room = SLICE
+        while self._jobs and room > 0:
+            job = self._jobs[0]
+            part = job.sockets[job.at : job.at + room]
+            if job.gone:
+                part = tuple(socket for socket in part if socket not in job.gone)
+            self._write_to(part, job)
+            job.at += room
+            room -= len(part)
+            if job.at >= len(job.sockets):
+                self._jobs.popleft()
+        if self._jobs:
+            self._loop.call_soon(self._write)
+
+    def _write_to(self, sockets: Sequence[Socket], job: _Job) -> None:
+        if job.keys is None:
+            job.broadcaster.broadcast(sockets, job.payloads, self._limit)
+            return
+        level = self._laggards.sort_out(sockets, job.keys, job.payloads)
+        for socket in job.broadcaster.offer(level, job.payloads):
+            self._laggards.hold(socket, job.keys, job.payloads)

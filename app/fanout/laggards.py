@@ -1,0 +1,66 @@
+"""Sockets of an ephemeral group that have not read what they got: what they miss is superseded, never queued."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fanout import close_codes
+from fanout.sockets import TOO_SLOW_REASON
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fanout.sockets import Socket
+
+RETRY = 0.1
+"""Seconds between two looks at who has read: what the last value of a burst may be late. The next one looks too."""
+
+
+class Laggards:
+    """For each socket that lags, the latest payload of each key; payloads without a key supersede each other."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._values: dict[Socket, dict[str | None, bytes]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def sort_out(
+        self, sockets: Sequence[Socket], keys: Sequence[str | None], payloads: Sequence[bytes]
+    ) -> Sequence[Socket]:
+        """Return the sockets that do not lag; the others get the payloads with what they have missed."""
+        if not self._values:
+            return sockets
+        level = [socket for socket in sockets if socket not in self._values]
+        for socket in [socket for socket in sockets if socket in self._values]:
+            self.hold(socket, keys, payloads)
+            self._offer(socket)
+        return level
+
+    def hold(self, socket: Socket, keys: Sequence[str | None], payloads: Sequence[bytes]) -> None:
+        """Keep payloads for a socket that can't take them now; close it when they are too many."""
+        values = self._values.setdefault(socket, {})
+        for key, payload in zip(keys, payloads, strict=True):
+            values.pop(key, None)  # the newest come last
+            values[key] = payload
+        if sum(map(len, values.values())) > self._limit:
+            self.remove(socket)
+            socket.close(close_codes.TOO_SLOW, TOO_SLOW_REASON)
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(RETRY, self._retry)
+
+    def remove(self, socket: Socket) -> None:
+        """Forget a socket."""
+        self._values.pop(socket, None)
+
+    def _retry(self) -> None:
+        self._timer = None
+        for socket in tuple(self._values):
+            self._offer(socket)
+        if self._values:
+            self._timer = asyncio.get_running_loop().call_later(RETRY, self._retry)
+
+    def _offer(self, socket: Socket) -> None:
+        values = self._values.get(socket, {})
+        if not socket.broadcaster.offer((socket,), tuple(values.values())):
+            self.remove(socket)
