@@ -66,9 +66,7 @@ class Audience:
             job.gone.add(socket)
         self._laggards.remove(socket)
 
-    def send(
-        self, make: Callable[[Encoder], Iterable[bytes | None]], keys: Sequence[str | None] | None = None
-    ) -> None:
+    def send(self, make: Callable[[Encoder], Iterable[bytes | None]], keys: Sequence[str | None] | None = None) -> None:
         """Write what `make` returns for each encoder: once for all sockets that share it; None is left out.
 
         With `keys`, one for each payload, nothing is queued for a socket that has not read what it got

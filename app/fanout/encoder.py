@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from fanout.positions import Position
+    from fanout.presence import Change
     from fanout.publication import Publication
 
 
@@ -17,3 +18,6 @@ class Encoder(Protocol):
 
     def reset(self, group: str, position: Position, reason: str, /) -> bytes | None:
         """Return the payload that tells a reset; None if the protocol has no word for it."""
+
+    def presence(self, group: str, change: Change, /) -> bytes | None:
+        """Return the payload that tells who came and went; None if the protocol has no word for it."""

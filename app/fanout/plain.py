@@ -15,6 +15,7 @@ from fanout.sockets import socket_of
 if TYPE_CHECKING:
     from fanout.asgi import Receive, Scope, Send
     from fanout.positions import Position
+    from fanout.presence import Change
     from fanout.publication import Publication
     from fanout.sockets import Socket
 
@@ -32,6 +33,10 @@ class PlainEncoder:
 
     def reset(self, group: str, position: Position, reason: str) -> None:  # noqa: ARG002 - has no word for it
         """Plain clients know no positions."""
+        return
+
+    def presence(self, group: str, change: Change) -> None:  # noqa: ARG002 - has no word for it
+        """Plain clients are counted, and not told."""
         return
 
 
@@ -56,7 +61,8 @@ class PlainSession:
         socket = socket_of(self._scope, self._send)
         try:
             # Accepted means joined: the client is not told before Redis has confirmed it.
-            entry = await self._hub.join(self._group, socket, ENCODER)
+            info = await self._policy.member(self._scope, self._group, None)
+            entry = await self._hub.join(self._group, socket, ENCODER, info=info)
         except Unavailable as error:
             socket.accept()
             await self._end(socket, error, receive)

@@ -27,6 +27,9 @@ class Policy:
     history: ClassVar[History | None] = None
     """What the group's stream keeps: set it and the group is durable; None is ephemeral."""
 
+    presence: ClassVar[bool] = False
+    """Whether the fleet keeps who is in the group, and tells clients that ask for it."""
+
     frame_limit: ClassVar[int] = 512 * KIB
     """Characters of a client's frame: 64 KiB of text may take 384 KiB in JSON escapes."""
 
@@ -43,6 +46,13 @@ class Policy:
     async def may_publish(self, scope: Scope, group: str) -> bool:
         """Whether the client behind `scope` may publish to `group`."""
         return True
+
+    async def member(self, scope: Scope, group: str, info: Any) -> Any:
+        """Return what others see of the client behind `scope`; `info` is what it says of itself (None: nothing).
+
+        Any JSON of at most 256 bytes. Raise BadData with a sentence.
+        """
+        return None
 
     def clean(self, data: Any) -> Any:
         """Return what to publish for a client's `data`, or raise BadData or TooLarge with a sentence."""

@@ -13,13 +13,18 @@ from fanout.errors import BadFrame, UnknownType
 from fanout.positions import EPOCH, OFFSET_LIMIT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fanout.errors import FanoutError
     from fanout.hub import Entry
     from fanout.positions import Position
+    from fanout.presence import Change
     from fanout.publication import Publication
 
 SUBPROTOCOL = "fanout.v1"
 
+INFO_LIMIT = 256
+"""Bytes of JSON that a client may say of itself: a name, a colour. Everybody in the group gets it."""
 KEY_LIMIT = 64
 """Characters of an idempotency key: a UUID has 36."""
 LAST_LIMIT = 1000
@@ -45,6 +50,8 @@ class Join(msgspec.Struct, tag="join", frozen=True):
     id: int = 0
     since: Since | None = None
     last: Annotated[int, msgspec.Meta(ge=0, le=LAST_LIMIT)] = 0
+    presence: bool = False
+    info: Any = None
 
 
 class Leave(msgspec.Struct, tag="leave", frozen=True):
@@ -96,13 +103,18 @@ def joined(frame: Join, replica: str, entry: Entry) -> bytes:
     """The client is in the group: every publication from now on follows. `replica` is who answered.
 
     In a durable group: `epoch` and `offset` are the position behind the `recovered` publications that follow
-    first; `reset` says why a position could not be gone on from.
+    first; `reset` says why a position could not be gone on from. Where the kind keeps presence: `member` is the
+    client's own name, `presence` who else is there, if it asked.
     """
     answer: dict[str, Any] = {"type": "joined", "id": frame.id, "group": frame.group, "replica": replica}
     if entry.position is not None:
         answer |= {"epoch": entry.position.epoch, "offset": entry.position.offset, "recovered": len(entry.recovered)}
     if entry.reset is not None:
         answer["reset"] = entry.reset
+    if entry.subscription.member is not None:
+        answer["member"] = entry.subscription.member
+    if entry.view is not None:
+        answer["presence"] = {"count": entry.view.count, "members": _members(entry.view.members)}
     return encode(answer)
 
 
@@ -116,6 +128,11 @@ def ack(frame: Publish, position: Position | None) -> bytes:
     if position is None:
         return encode({"type": "ack", "id": frame.id})
     return encode({"type": "ack", "id": frame.id, "epoch": position.epoch, "offset": position.offset})
+
+
+def reconnect(retry: int) -> bytes:
+    """The replica is about to close with 1012: come back after a random part of `retry` ms."""
+    return encode({"type": "reconnect", "retry": retry})
 
 
 def error(refused: FanoutError, frame_id: int | None) -> bytes:
@@ -143,6 +160,21 @@ class Encoder:
         return encode(
             {"type": "reset", "group": group, "epoch": position.epoch, "offset": position.offset, "reason": reason}
         )
+
+    def presence(self, group: str, change: Change) -> bytes:
+        """Who came and went since the last such frame, or who is there, if that was not told any more."""
+        frame: dict[str, Any] = {"type": "presence", "group": group, "count": change.count}
+        if change.members is not None:
+            frame["members"] = _members(change.members)
+        if change.join:
+            frame["join"] = _members(change.join)
+        if change.leave:
+            frame["leave"] = change.leave
+        return encode(frame)
+
+
+def _members(members: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"id": member, "info": info} for member, info in members.items()]
 
 
 ENCODER = Encoder()

@@ -16,10 +16,15 @@ from fanout.sockets import socket_of
 if TYPE_CHECKING:
     from fanout.asgi import Receive, Scope, Send
     from fanout.hub import Subscription
+    from fanout.policy import Policy
 
 
 GROUP_LIMIT = 128
 """Groups of one socket: a page shows a handful, and each may cost the process a subscription in Redis."""
+
+RETRY = 1000
+"""Milliseconds over which the clients of one batch of a drain spread their return; the batches spread the rest."""
+FAREWELL = protocol.reconnect(RETRY)
 
 
 class Session:
@@ -33,6 +38,7 @@ class Session:
 
     async def run(self, receive: Receive) -> None:
         """Answer frames until the client goes."""
+        self._socket.farewell = FAREWELL
         self._socket.accept(protocol.SUBPROTOCOL)
         try:
             while (event := await receive())["type"] == "websocket.receive":
@@ -65,10 +71,23 @@ class Session:
             raise TooManyGroups(f"A socket may be in {GROUP_LIMIT} groups at once: leave one, or open another socket.")
         if frame.group in self._subscriptions:
             self._hub.leave(self._subscriptions.pop(frame.group))
-        entry = await self._hub.join(frame.group, self._socket, protocol.ENCODER, since=since, last=frame.last)
+        entry = await self._hub.join(
+            frame.group,
+            self._socket,
+            protocol.ENCODER,
+            since=since,
+            last=frame.last,
+            info=await self._info(policy, frame),
+            watch=frame.presence,
+        )
         self._subscriptions[frame.group] = entry.subscription
         joined = protocol.joined(frame, replica_of(self._scope), entry)
         self._socket.send(joined, *map(protocol.ENCODER.publication, entry.recovered))
+
+    async def _info(self, policy: Policy, frame: protocol.Join) -> Any:
+        if frame.info is not None and len(protocol.encode(frame.info)) > protocol.INFO_LIMIT:
+            raise TooLarge(f"`info` may hold {protocol.INFO_LIMIT} bytes of JSON.")
+        return await policy.member(self._scope, frame.group, frame.info)
 
     def _leave(self, frame: protocol.Leave) -> None:
         subscription = self._subscriptions.pop(check_group(frame.group), None)

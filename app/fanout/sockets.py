@@ -39,6 +39,8 @@ class Socket(Protocol):
 
     broadcaster: Broadcaster
     """Shared by all sockets of one server."""
+    farewell: bytes | None
+    """Payload of a text frame that a planned exit of the server sends before it closes."""
 
     def accept(self, subprotocol: str | None = None) -> None:
         """Accept the handshake; comes first of all that is written."""
@@ -81,6 +83,7 @@ class AsgiSocket:
     """A Socket over ASGI's `send`, with an outbox: `send` may wait, the hub must not."""
 
     broadcaster = AsgiBroadcaster()
+    farewell: bytes | None = None  # a server that offers no sockets has no planned exit either
 
     def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         self._send = send

@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from fanout.hub import close_hub
 from fanout.replica import EXTENSION, replica_of
 from ops.readiness import Readiness
 
@@ -60,12 +61,13 @@ def readiness(scope: Scope) -> dict[str, Any]:
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
-    """Probe from the start, so that a replica is ready before anyone asks."""
+    """Probe from the start, so that a replica is ready before anyone asks; at the end tell the fleet who has left."""
     await receive()
     probe = readiness_of(scope)
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await probe.stop()
+    await close_hub()
     await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet import reactor, unix
 
 from server import drain
+from server.frames import text_frame
 from server.http import ReplicaHTTPFactory
 from server.lifespan import Lifespan
 from server.slot import SocketFile
@@ -196,6 +197,8 @@ class Server(DaphneServer):
     def send_away(self, protocol: ReplicaWebSocket) -> None:
         """Tell a client to go to another replica; one whose handshake is under way is told when it is open."""
         if protocol.state == protocol.STATE_OPEN:
+            if protocol.farewell is not None:
+                ReplicaSocket(protocol).write(text_frame(protocol.farewell), None)
             protocol.close(SERVICE_RESTART, RESTART_REASON)
 
     async def _handlers_ended(self) -> None:

@@ -37,7 +37,6 @@ class ReplicaBroadcaster:
         for socket in tuple(sockets):
             socket.write(frames, limit)
 
-
     def offer(self, sockets: Iterable[ReplicaSocket], payloads: Sequence[bytes]) -> list[ReplicaSocket]:
         """Write a text frame for each payload to each socket with nothing queued; return the open ones that had."""
         frames = b"".join(map(text_frame, payloads))
@@ -63,6 +62,15 @@ class ReplicaSocket:
     def pace(self) -> Pace:
         """What the client has sent and the application has not taken yet."""
         return self._protocol.pace
+
+    @property
+    def farewell(self) -> bytes | None:
+        """Payload of the text frame that a drain sends before it closes."""
+        return self._protocol.farewell
+
+    @farewell.setter
+    def farewell(self, payload: bytes | None) -> None:
+        self._protocol.farewell = payload
 
     def accept(self, subprotocol: str | None = None) -> None:
         """Accept the handshake; does nothing if the client is gone."""

@@ -26,6 +26,8 @@ class ReplicaWebSocket(WebSocketProtocol):
 
     server: Server
     pace: Pace
+    farewell: bytes | None = None
+    """Payload of the text frame that a drain sends before it closes."""
     refusal: dict[str, Any] | None = None
     """The `websocket.http.response.start` of a handshake that is being refused."""
 

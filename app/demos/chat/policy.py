@@ -23,12 +23,21 @@ class ChatPolicy(Policy):
 
     kind = "chat"
     history = History(size=1000, age=24 * 3600)
+    presence = True
 
     async def may_join(self, scope: Scope, group: str) -> bool:  # noqa: ARG002 - anyone
         """Whoever names a room as the page does."""
         return is_room_name(group.partition(".")[2])
 
     may_publish = may_join
+
+    async def member(self, scope: Scope, group: str, info: Any) -> dict[str, str] | None:  # noqa: ARG002 - by itself
+        """Return the name that the client gives itself."""
+        if info is None:
+            return None
+        if not isinstance(info, dict) or not isinstance(name := info.get("name"), str) or len(name) > NAME_LIMIT:
+            raise BadData(f'Say who you are by {{"name": "…"}}, at most {NAME_LIMIT} characters, or leave `info` out.')
+        return {"name": name}
 
     def clean(self, data: Any) -> dict[str, str]:
         """Return `message` and, if given, `name`; all else is dropped."""

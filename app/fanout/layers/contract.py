@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from fanout.history import History
     from fanout.positions import Position, Top
+    from fanout.presence import Part, PartReceiver
     from fanout.publication import Publication, Receiver
 
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 class FanoutLayer(Protocol):
     """A channel layer that can feed a hub. `fanout.layers` states the guarantees."""
 
-    async def subscribe(self, group: str, receiver: Receiver) -> None:
-        """Call `receiver` for every publication of `group` from now on.
+    async def subscribe(self, group: str, receiver: Receiver, on_part: PartReceiver | None = None) -> None:
+        """Call `receiver` for every publication of `group` from now on, and `on_part` for what is announced.
 
         Returns when the subscription is in force. Raises Unavailable if Redis does not confirm it in
         time; the receiver is not subscribed then. One receiver may subscribe once to a group.
@@ -42,6 +43,18 @@ class FanoutLayer(Protocol):
 
     async def read(self, group: str, after: Position, through: int) -> list[Publication]:
         """Return what the stream still holds behind `after`, up to the offset `through`. Raises Unavailable."""
+
+    async def announce(self, group: str, part: Part) -> None:
+        """Keep what a process says of its members, and tell every `on_part`; an older part changes nothing kept.
+
+        An empty part is not kept, only told. What is kept lasts PART_LIFETIME. Raises Unavailable.
+        """
+
+    async def presence(self, group: str) -> list[Part]:
+        """Return the newest part of each process, also of those that died without a word. Raises Unavailable."""
+
+    async def beat(self, process: str, stale_after: float) -> set[str]:
+        """Note that a process lives; return those that did so within `stale_after` seconds. Raises Unavailable."""
 
     def on_back(self, callback: Callable[[], None]) -> None:
         """Call back whenever a lost connection has been made anew: publications may have been missed."""

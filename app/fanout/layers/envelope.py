@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, cast
 
 from fanout.positions import Position
+from fanout.presence import Part
 from fanout.publication import Publication
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ MARKER = b"\xc1"  # never used by MessagePack; encrypted messages begin with the
 VERSION = 1
 DURABLE = 2
 """The same body behind "epoch:offset:", written by append.lua."""
+PART = 3
+"""What a process says of its members: a serialized Part."""
 
 
 class Serializer(Protocol):
@@ -38,6 +41,22 @@ class UnknownVersion(Exception):
 def is_publication(payload: bytes) -> bool:
     """Whether a payload of a group's Redis channel is a publication (else: an event of `group_send`)."""
     return payload[:1] == MARKER
+
+
+def is_part(payload: bytes) -> bool:
+    """Whether a publication's payload is a part of the group's presence."""
+    return payload[1] == PART
+
+
+def encode_part(part: Part, serializer: Serializer) -> bytes:
+    """Return a part's body."""
+    return serializer.serialize([part.process, part.number, part.count, list(part.members.items())])
+
+
+def decode_part(body: bytes, serializer: Serializer) -> Part:
+    """Return the part of a body."""
+    process, number, count, members, *_ = serializer.deserialize(body)
+    return Part(process, number, count, dict(members))
 
 
 def encode_body(data: bytes, published_at: float, serializer: Serializer, key: str | None = None) -> bytes:

@@ -13,6 +13,7 @@ from channels.exceptions import ChannelFull
 from channels.layers import InMemoryChannelLayer as ChannelsInMemoryChannelLayer
 
 from fanout.layers.events import event_of, publication_of
+from fanout.layers.memory_attendance import MemoryAttendance
 from fanout.layers.memory_streams import MemoryStreams
 from fanout.positions import Position
 from fanout.publication import Publication
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
     from fanout.history import History
     from fanout.positions import Top
+    from fanout.presence import Part, PartReceiver
     from fanout.publication import Receiver
+
+    _Subscriber = tuple[AbstractEventLoop, Receiver]
 
 
 class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
@@ -31,9 +35,10 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._receivers: dict[str, list[tuple[AbstractEventLoop, Receiver]]] = defaultdict(list)
+        self._receivers: dict[str, dict[_Subscriber, PartReceiver | None]] = defaultdict(dict)
         self._waiting: dict[str, AbstractEventLoop] = {}
         self._streams = MemoryStreams()
+        self._attendance = MemoryAttendance()
 
     # -- channels -------------------------------------------------------------------------------------
 
@@ -64,16 +69,16 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
 
     # -- the hub's feed ---------------------------------------------------------------------------------
 
-    async def subscribe(self, group: str, receiver: Receiver) -> None:
+    async def subscribe(self, group: str, receiver: Receiver, on_part: PartReceiver | None = None) -> None:
         """See FanoutLayer."""
         self.require_valid_group_name(group)
-        self._receivers[group].append((asyncio.get_running_loop(), receiver))
+        self._receivers[group][asyncio.get_running_loop(), receiver] = on_part
 
     def unsubscribe(self, group: str, receiver: Receiver) -> None:
         """See FanoutLayer."""
         entry = (asyncio.get_running_loop(), receiver)
         if entry in self._receivers.get(group, ()):
-            self._receivers[group].remove(entry)
+            del self._receivers[group][entry]
             if not self._receivers[group]:
                 del self._receivers[group]
 
@@ -100,6 +105,21 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         """See FanoutLayer."""
         return self._streams.read(group, after, through)
 
+    async def announce(self, group: str, part: Part) -> None:
+        """See FanoutLayer."""
+        self._attendance.announce(group, part)
+        for entry, on_part in tuple(self._receivers.get(group, {}).items()):
+            if on_part is not None and not entry[0].is_closed():
+                entry[0].call_soon_threadsafe(on_part, part)
+
+    async def presence(self, group: str) -> list[Part]:
+        """See FanoutLayer."""
+        return self._attendance.presence(group)
+
+    async def beat(self, process: str, stale_after: float) -> set[str]:
+        """See FanoutLayer."""
+        return self._attendance.beat(process, stale_after)
+
     def on_back(self, callback: Callable[[], None]) -> None:
         """See FanoutLayer. There is no connection to lose."""
 
@@ -114,6 +134,7 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         await super().flush()
         self._receivers.clear()
         self._streams.clear()
+        self._attendance.clear()
 
     async def _send_to_all(self, publication: Publication) -> None:
         self._deliver(publication)
@@ -127,7 +148,7 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._hand_over, entry, publication)
 
-    def _hand_over(self, entry: tuple[AbstractEventLoop, Receiver], publication: Publication) -> None:
+    def _hand_over(self, entry: _Subscriber, publication: Publication) -> None:
         """Call the receiver, unless it has unsubscribed since."""
         if entry in self._receivers.get(publication.group, ()):
             entry[1](publication)

@@ -14,6 +14,7 @@ from channels_redis.utils import _consistent_hash, _wrap_close, decode_hosts
 
 from fanout.errors import Unavailable
 from fanout.layers import envelope
+from fanout.layers.attendance import Attendance
 from fanout.layers.events import event_of, publication_of
 from fanout.layers.shard import Shard
 from fanout.layers.streams import Streams
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from fanout.history import History
     from fanout.positions import Position, Top
+    from fanout.presence import Part, PartReceiver
     from fanout.publication import Receiver
 
 logger = logging.getLogger(__name__)
@@ -54,9 +56,9 @@ class RedisChannelLayer(RedisPubSubChannelLayer):
             _wrap_close(self, loop)
         return layer
 
-    async def subscribe(self, group: str, receiver: Receiver) -> None:
+    async def subscribe(self, group: str, receiver: Receiver, on_part: PartReceiver | None = None) -> None:
         """See FanoutLayer."""
-        await self._get_layer().subscribe(group, receiver)
+        await self._get_layer().subscribe(group, receiver, on_part)
 
     def unsubscribe(self, group: str, receiver: Receiver) -> None:
         """See FanoutLayer."""
@@ -79,6 +81,19 @@ class RedisChannelLayer(RedisPubSubChannelLayer):
         """See FanoutLayer."""
         return await self._get_layer().streams.read(group, after, through)
 
+    async def announce(self, group: str, part: Part) -> None:
+        """See FanoutLayer."""
+        layer = self._get_layer()
+        await layer.attendance.announce(group, layer.topic_of(group), part)
+
+    async def presence(self, group: str) -> list[Part]:
+        """See FanoutLayer."""
+        return await self._get_layer().attendance.presence(group)
+
+    async def beat(self, process: str, stale_after: float) -> set[str]:
+        """See FanoutLayer."""
+        return await self._get_layer().attendance.beat(process, stale_after)
+
     def on_back(self, callback: Callable[[], None]) -> None:
         """See FanoutLayer."""
         self._get_layer().callbacks.append(callback)
@@ -92,7 +107,7 @@ class _Group:
     def __init__(self, name: str) -> None:
         self.name = name
         self.channels: set[str] = set()
-        self.receivers: list[Receiver] = []
+        self.receivers: dict[Receiver, PartReceiver | None] = {}
         self.joining = 0
 
     def empty(self) -> bool:
@@ -110,6 +125,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         self._own_topic = f"{self.prefix}__own__{self._own}".encode()
         self._groups: dict[bytes, _Group] = {}
         self.streams = Streams(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
+        self.attendance = Attendance(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
         self.callbacks: list[Callable[[], None]] = []
 
     def _shard_of(self, name: str) -> Shard:
@@ -203,17 +219,17 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         """Send an event to every channel and every hub in a group. Raise Unavailable."""
         await self._shard_of(group).publish(self.topic_of(group), self.channel_layer.serialize(message))
 
-    async def subscribe(self, group: str, receiver: Receiver) -> None:
+    async def subscribe(self, group: str, receiver: Receiver, on_part: PartReceiver | None = None) -> None:
         """See FanoutLayer."""
         entry = await self._enter(group)
-        entry.receivers.append(receiver)
+        entry.receivers[receiver] = on_part
 
     def unsubscribe(self, group: str, receiver: Receiver) -> None:
         """See FanoutLayer."""
         topic = self.topic_of(group)
         entry = self._groups.get(topic)
         if entry is not None and receiver in entry.receivers:
-            entry.receivers.remove(receiver)
+            del entry.receivers[receiver]
             self._release(topic, entry)
 
     async def publish(self, group: str, data: bytes, key: str | None = None) -> None:
@@ -270,6 +286,9 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
             queue.put_nowait(payload)
 
     def _on_group(self, group: _Group, payload: bytes) -> None:
+        if envelope.is_publication(payload) and envelope.is_part(payload):
+            self._on_part(group, payload)
+            return
         try:
             publication, event = self._both_forms(group, payload)
         except envelope.UnknownVersion as unknown:
@@ -285,6 +304,12 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         if event is not None:
             for channel in group.channels:
                 self._put(channel, event)
+
+    def _on_part(self, group: _Group, payload: bytes) -> None:
+        part = envelope.decode_part(payload[2:], self.channel_layer.publication_serializer)
+        for on_part in tuple(group.receivers.values()):
+            if on_part is not None:
+                on_part(part)
 
     def _both_forms(self, group: _Group, payload: bytes) -> tuple[Publication | None, bytes | None]:
         """Return what receivers get and what channels get; None where nobody wants it."""

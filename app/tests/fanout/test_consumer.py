@@ -71,6 +71,51 @@ async def test_a_join_is_answered_with_group_and_replica(connect):
     assert answer == {"type": "joined", "id": 7, "group": "strict.a"}
 
 
+async def test_presence_is_told_to_who_asks(connect):
+    """`joined` has the member's name and, on request, who is there; a `presence` frame tells who came and went."""
+    ada, silent = await connect(), await connect()
+    answer = await ask(ada, {"type": "join", "group": "chat.a", "presence": True, "info": {"name": "Ada"}})
+    me = {"id": answer["member"], "info": {"name": "Ada"}}
+    assert answer["presence"] == {"count": 0, "members": []}
+    assert await ada.receive_json_from() == {"type": "presence", "group": "chat.a", "count": 1, "join": [me]}
+    answer = await ask(silent, {"type": "join", "group": "chat.a"})
+    assert "presence" not in answer
+    bob = {"id": answer["member"], "info": None}
+    told = await ada.receive_json_from(timeout=5)
+    assert told == {"type": "presence", "group": "chat.a", "count": 2, "join": [bob]}
+    await ask(silent, {"type": "leave", "group": "chat.a"})
+    told = await ada.receive_json_from(timeout=5)
+    assert told == {"type": "presence", "group": "chat.a", "count": 1, "leave": [bob["id"]]}
+    assert await silent.receive_nothing()
+
+
+async def test_plain_clients_are_members(connect):
+    """They are counted, and get no frame about it."""
+    ada = await connect()
+    await ask(ada, {"type": "join", "group": "chat.a", "presence": True})
+    await ada.receive_json_from()
+    plain = await connect("/ws/chat/a/", subprotocol=None)
+    assert (await ada.receive_json_from(timeout=5))["count"] == 2
+    assert await plain.receive_nothing()
+
+
+@pytest.mark.parametrize(
+    ("info", "code"),
+    [
+        ({"name": "x" * 300}, "too_large"),
+        ({"name": 7}, "bad_data"),
+        ({"name": "x" * 65}, "bad_data"),
+        ("x", "bad_data"),
+    ],
+)
+async def test_what_a_client_says_of_itself_is_checked(connect, info, code):
+    """What the kind does not take is refused; the socket stays and is not in the group."""
+    client = await connect()
+    answer = await ask(client, {"type": "join", "group": "chat.a", "info": info})
+    assert (answer["type"], answer["code"]) == ("error", code)
+    assert (await ask(client, {"type": "leave", "group": "chat.a"}))["code"] == "not_joined"
+
+
 async def test_a_publication_reaches_every_member_and_is_acknowledged(connect):
     """The publisher gets the publication and an ack; another member gets the same frame."""
     one, two = await connect(), await connect()

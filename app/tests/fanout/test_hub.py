@@ -146,11 +146,11 @@ class SlowLayer(InMemoryChannelLayer):
         self.confirm = asyncio.Event()
         self.error = None
 
-    async def subscribe(self, group, receiver):
+    async def subscribe(self, group, receiver, on_part=None):
         await self.confirm.wait()
         if self.error is not None:
             raise self.error
-        await super().subscribe(group, receiver)
+        await super().subscribe(group, receiver, on_part)
 
 
 async def test_join_waits_for_the_layers_confirmation(broadcaster):

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 import fanout
-from fanout import close_codes, errors, feed, history, protocol
+from fanout import close_codes, errors, feed, history, presence, protocol
 
 TEXT = (Path(fanout.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -52,4 +52,6 @@ def test_the_limits_are_the_codes():
     """Figures in the text are those of the constants."""
     assert f"1 to {protocol.KEY_LIMIT} characters" in TEXT
     assert f"0 to {protocol.LAST_LIMIT}" in TEXT
+    assert f"{protocol.INFO_LIMIT} bytes" in TEXT
+    assert f"more than {presence.MEMBERS_LIMIT} members" in TEXT
     assert f"within {history.KEY_WINDOW / 60:g} minutes" in TEXT

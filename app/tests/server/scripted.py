@@ -103,6 +103,9 @@ async def command(socket, send, verb, *values):
             sockets.ANSWERS_LIMIT = usual
         case "patience":  # seconds that the close handshake may take
             socket._protocol.closeHandshakeTimeout = values[0]
+        case "farewell":
+            (socket.farewell,) = values
+            socket.send(b"done")
         case "until":  # so many are in the room
             async with changed:
                 await changed.wait_for(lambda: len(room) == values[0])

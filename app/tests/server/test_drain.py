@@ -71,6 +71,21 @@ async def test_clients_are_told_and_handlers_run(scripted, script, number):
     assert "Traceback" not in replica.log
 
 
+async def test_a_farewell_comes_before_the_close(scripted):
+    """What an application left with its socket for a planned exit is sent before the close frame, and only then."""
+    replica = scripted.replica(APPLICATION)
+    async with asyncio.timeout(LIMIT), replica.websocket("/hub") as told, replica.websocket("/hub") as other:
+        await told.send("('farewell', b'come back')")
+        assert await told.recv() == "done"
+        replica.signal(signal.SIGTERM)
+        assert await told.recv() == "come back"
+        for client in (told, other):
+            with pytest.raises(ConnectionClosed):
+                await client.recv()
+            assert (client.close_code, client.close_reason) == RESTARTS
+    assert replica.wait() == 0
+
+
 async def test_the_socket_file_goes_first_and_the_answer_under_way_is_finished(scripted, script):
     """While an HTTP request is still answered, nobody new finds the replica."""
     replica = scripted.replica(APPLICATION)

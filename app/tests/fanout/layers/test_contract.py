@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from fanout.layers import FanoutLayer, InMemoryChannelLayer
+from fanout.presence import Part
 
 MANY = 200
 SOON = 2.5
@@ -472,3 +473,47 @@ class TestHub:
         await other.publish("chat.lobby", b"2")
         first, second = await inbox.next(), await inbox.next()
         assert 1e9 < first.published_at <= second.published_at
+
+
+def part(process, number, *members):
+    return Part(process, number, len(members), {member: {"name": "Ada"} for member in members})
+
+
+class TestPresence:
+    """What processes say of their members, and which of them live."""
+
+    async def test_a_part_is_told_and_kept(self, layer, other, tools):
+        """Whoever is subscribed hears it; whoever comes later reads it; each process has its own."""
+        told = tools.Inbox()
+        await layer.subscribe(GROUPS[0], tools.Inbox(), told)
+        parts = [part("one", 1, "a", "b"), part("two", 2, "c")]
+        for each in parts:
+            await other.announce(GROUPS[0], each)
+        assert [await told.next(), await told.next()] == parts
+        assert sorted(await other.presence(GROUPS[0]), key=lambda each: each.process) == parts
+        assert await other.presence(GROUPS[1]) == []
+
+    async def test_the_newest_part_of_a_process_counts(self, layer):
+        """An older part that comes late changes nothing; an empty one is not kept."""
+        await layer.announce(GROUPS[0], part("one", 5, "a"))
+        await layer.announce(GROUPS[0], part("one", 4))
+        assert await layer.presence(GROUPS[0]) == [part("one", 5, "a")]
+        await layer.announce(GROUPS[0], part("one", 6))
+        assert await layer.presence(GROUPS[0]) == []
+
+    async def test_who_listens_to_publications_only_hears_no_parts(self, layer, tools):
+        """A receiver without `on_part`, and a consumer in the group, get the publication alone."""
+        inbox, channel = tools.Inbox(), await layer.new_channel()
+        await layer.subscribe(GROUPS[0], inbox)
+        await layer.group_add(GROUPS[0], channel)
+        await layer.announce(GROUPS[0], part("one", 1, "a"))
+        await layer.publish(GROUPS[0], b"1")
+        assert await inbox.data() == b"1"
+        assert (await tools.receive(layer, channel))["data"] == 1
+
+    async def test_who_beats_lives(self, layer, other):
+        """A beat returns every process that beat lately, and none whose last beat is too old."""
+        await layer.beat("one", 60)
+        assert await other.beat("two", 60) == {"one", "two"}
+        await asyncio.sleep(0.05)
+        assert await other.beat("two", 0.04) == {"two"}
