@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fanout.errors import Unavailable
-from fanout.positions import Position
+from fanout.positions import OtherEpoch, Position, Top
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.layers import FanoutLayer
-    from fanout.positions import Top
     from fanout.publication import Publication
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Feed:
         self._layer = layer
         self._deliver = deliver
         self._reset = reset
-        self._top: Top | None = None
+        self._known: Top | None = None
         self._tail: deque[Publication] = deque()
         self._waiting: list[Publication] = []
         self._mending: asyncio.Task[None] | None = None
@@ -67,12 +67,21 @@ class Feed:
     @property
     def position(self) -> Position:
         """Behind the last publication that was delivered."""
-        assert self._top is not None  # noqa: S101 - the hub starts a feed before it uses it
-        return self._top.position
+        return self._top.at(self._offset)
+
+    @property
+    def _top(self) -> Top:
+        """The stream as this process has delivered it: what it knows of its epochs, and how far it has come."""
+        assert self._known is not None  # noqa: S101 - the hub starts a feed before it uses it
+        return self._known
+
+    @property
+    def _offset(self) -> int:
+        return self._top.position.offset
 
     async def start(self) -> None:
         """Begin at the newest position; the live publications must be coming in already. Raise Unavailable."""
-        self._top = await self._layer.top(self._group)
+        self._known = await self._layer.top(self._group)
         self._catch_up()
 
     def stop(self) -> None:
@@ -84,7 +93,7 @@ class Feed:
 
     def take(self, publication: Publication) -> None:
         """Deliver a live publication now, or behind what is missing before it."""
-        if self._top is None or self._mending is not None:
+        if self._known is None or self._mending is not None:
             self._waiting.append(publication)
         elif not self._next(publication):
             self._waiting.append(publication)
@@ -92,16 +101,15 @@ class Feed:
 
     def _next(self, publication: Publication) -> bool:
         """Deliver it if it is the next one; return whether it is dealt with (delivered, or known already)."""
-        at, new = self.position, publication.position
+        at, new = self._top.position, publication.position
         if new is None or new.epoch != at.epoch or new.offset > at.offset + 1:
             return False
         if new.offset == at.offset + 1:
-            self._advance(publication, new)
+            self._advance(publication)
         return True
 
-    def _advance(self, publication: Publication, position: Position) -> None:
-        assert self._top is not None  # noqa: S101 - see position
-        self._top = type(self._top)(position, self._top.past)
+    def _advance(self, publication: Publication) -> None:
+        self._known = self._top.moved_to(self._offset + 1)
         self._tail.append(publication)
         while len(self._tail) > TAIL and not self._reading.locked():
             self._tail.popleft()
@@ -120,7 +128,7 @@ class Feed:
 
     def mend(self) -> None:
         """Compare with the stream and deliver what is missing: after a hole, a lost connection, a silence."""
-        if self._mending is None and self._top is not None:
+        if self._mending is None and self._known is not None:
             self._mending = asyncio.create_task(self._mend())
 
     async def _mend(self) -> None:
@@ -132,10 +140,10 @@ class Feed:
         self._catch_up()
 
     async def _mended(self) -> bool:
-        """Try to mend; return False while Redis is away."""
+        """Try to mend; return False while Redis is away, or has begun another epoch meanwhile."""
         try:
             await self._mend_once()
-        except Unavailable:
+        except (Unavailable, OtherEpoch):
             return False
         return True
 
@@ -146,32 +154,38 @@ class Feed:
             self._begin_anew(top, LOST)
             return
         # The positions of a new epoch go on where the old one's survivors ended.
-        self._top = type(top)(Position(top.position.epoch, after), top.past)
-        while self.position.offset < top.position.offset:
-            through = min(top.position.offset, self.position.offset + READ_AT_ONCE)
-            missed = await self._read(self.position.offset, through)
+        self._known = top.moved_to(after)
+        while self._offset < top.position.offset:
+            through = min(top.position.offset, self._offset + READ_AT_ONCE)
+            missed = await self._read(self._offset, through)
             if missed is None:
                 self._begin_anew(top, TRIMMED)
                 return
             for publication in missed:
                 self.filled += 1
-                self._next(publication)
+                self._advance(publication)
 
     def _begin_anew(self, top: Top, reason: str) -> None:
         logger.warning("reset %s at %s: %s", self._group, top.position, RESET_REASONS[reason])
-        self._top = top
+        self._known = top
         self._tail.clear()
-        self._reset(top.position, reason)
+        self._reset(self.position, reason)
 
     async def _read(self, after: int, through: int) -> list[Publication] | None:
         """Return the publications after+1 to through; None if one of them is gone."""
-        publications = await self._layer.read(self._group, Position(self.position.epoch, after), through)
+        publications = await self._kept(after, through)
         offsets = [publication.position.offset for publication in publications if publication.position]
         return publications if offsets == list(range(after + 1, through + 1)) else None
 
+    async def _kept(self, after: int, through: int) -> list[Publication]:
+        """Return what the stream still holds of the publications after+1 to through."""
+        top = self._top
+        kept = await self._layer.read(self._group, Position(top.position.epoch, after), through)
+        return [replace(each, position=top.at(each.position.offset)) for each in kept if each.position]
+
     def quiet(self) -> bool:
         """Whether nothing was delivered since the last call: then nothing would show a hole."""
-        seen, self._seen = self._seen, self.position if self._top else None
+        seen, self._seen = self._seen, self._top.position if self._known else None
         return seen == self._seen and self._mending is None
 
     async def check(self) -> None:
@@ -180,7 +194,7 @@ class Feed:
             top = await self._layer.top(self._group)
         except Unavailable:
             return
-        if self._top is not None and top.position != self.position:
+        if self._known is not None and top.position != self._top.position:
             self.mend()
 
     # -- coming back ----------------------------------------------------------------------------------------
@@ -197,23 +211,32 @@ class Feed:
         while (after := self._translate(since)) is not None:
             if self._first() <= after + 1:
                 return list(self._tail)[after + 1 - self._first() :]
-            if not await self._extend(after):
-                return TRIMMED
+            try:
+                if not await self._extend(after):
+                    return TRIMMED
+            except OtherEpoch:
+                await self._checked()
         return LOST
 
     async def last(self, count: int) -> list[Publication]:
         """Return the newest publications, at most `count`, as many as are kept. Raise Unavailable."""
-        async with self._reading:
-            missing, first = min(count, self.position.offset) - len(self._tail), self._first()
-            if missing > 0:
-                after = Position(self.position.epoch, max(0, first - 1 - missing))
-                older = await self._layer.read(self._group, after, first - 1)
-                if self._first() == first:  # no reset has emptied the tail meanwhile
-                    self._tail.extendleft(reversed(older))
+        try:
+            await self._extend_to(count)
+        except OtherEpoch:
+            await self._checked()
+            await self._extend_to(count)
         return list(self._tail)[-count:]
 
+    async def _extend_to(self, count: int) -> None:
+        """Read the tail back until it has `count` publications, or all that are kept."""
+        async with self._reading:
+            missing, first = min(count, self._offset) - len(self._tail), self._first()
+            if missing > 0:
+                older = await self._kept(max(0, first - 1 - missing), first - 1)
+                if self._first() == first:  # no reset has emptied the tail meanwhile
+                    self._tail.extendleft(reversed(older))
+
     def _translate(self, since: Position) -> int | None:
-        assert self._top is not None  # noqa: S101 - see position
         return self._top.translate(since)
 
     async def _checked(self) -> None:
@@ -226,7 +249,7 @@ class Feed:
 
     def _first(self) -> int:
         """Return the first offset of the tail; the next offset if the tail is empty."""
-        return self.position.offset + 1 - len(self._tail)
+        return self._offset + 1 - len(self._tail)
 
     async def _extend(self, after: int) -> bool:
         """Read the tail back to behind `after`, once for all who wait; return whether it is all there."""

@@ -22,12 +22,29 @@ class Position:
     offset: int
 
 
+class OtherEpoch(Exception):
+    """The stream is in another epoch than the position; `args[0]` is that epoch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Top:
     """A group's newest position, and the last surviving offset of each older epoch it remembers."""
 
     position: Position
     past: dict[str, int] = field(default_factory=dict)
+    """Newest first: each lives on in the epochs after it up to its last offset."""
+
+    def at(self, offset: int) -> Position:
+        """Return the position behind the publication with this offset, in the oldest epoch that has it.
+
+        In a younger one it would be worthless if a failure took that epoch's beginning with it.
+        """
+        older = [epoch for epoch, last in self.past.items() if offset <= last]
+        return Position(older[-1] if older else self.position.epoch, offset)
+
+    def moved_to(self, offset: int) -> Top:
+        """Return the same stream, delivered up to another offset."""
+        return Top(Position(self.position.epoch, offset), self.past)
 
     def translate(self, position: Position) -> int | None:
         """Return the offset in the current stream that `position` stands for; None if it stands for none.

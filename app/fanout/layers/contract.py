@@ -42,7 +42,11 @@ class FanoutLayer(Protocol):
         """Return the newest position of a durable group. Raises Unavailable."""
 
     async def read(self, group: str, after: Position, through: int) -> list[Publication]:
-        """Return what the stream still holds behind `after`, up to the offset `through`. Raises Unavailable."""
+        """Return what the stream still holds behind `after`, up to the offset `through`.
+
+        Raises OtherEpoch if the stream is not in the epoch of `after` (any more): its offsets may name other
+        publications. Raises Unavailable.
+        """
 
     async def announce(self, group: str, part: Part) -> None:
         """Keep what a process says of its members, and tell every `on_part`; an older part changes nothing kept.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from fanout.errors import KeyConflict
 from fanout.history import KEY_WINDOW, History
-from fanout.positions import Position, Top
+from fanout.positions import OtherEpoch, Position, Top
 from fanout.publication import Publication  # noqa: TC001 - a field of a dataclass
 
 
@@ -53,6 +53,8 @@ class MemoryStreams:
 
     def read(self, group: str, after: Position, through: int) -> list[Publication]:
         """Return what is kept behind `after`, up to the offset `through`."""
+        if (epoch := self._stream(group).epoch) != after.epoch:
+            raise OtherEpoch(epoch)
         return [
             publication
             for publication in self._stream(group).publications

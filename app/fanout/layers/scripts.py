@@ -32,5 +32,6 @@ class Script:
 
 append = Script("append", _prelude)
 position = Script("position", _prelude)
+read = Script("read", _prelude)
 announce = Script("announce")
 beat = Script("beat")

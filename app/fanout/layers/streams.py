@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from fanout.errors import KeyConflict, Unavailable
 from fanout.history import KEY_WINDOW, META_LIFETIME
 from fanout.layers import envelope, scripts
-from fanout.positions import Position, Top, parse_past
+from fanout.positions import OtherEpoch, Position, Top, parse_past
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,13 +59,11 @@ class Streams:
 
     async def read(self, group: str, after: Position, through: int) -> list[Publication]:
         """See FanoutLayer."""
-        publisher = self._shard_of(group).publisher
-        try:
-            entries = await publisher.execute(
-                "XRANGE", self._key("stream", group), f"{after.offset + 1}-0", f"{through}-0"
-            )
-        except RedisError as error:
-            raise Unavailable(f"Redis can't read the stream of {group}: {error}") from error
+        keys = [self._key("meta", group), self._key("stream", group)]
+        ids = [f"{after.offset + 1}-0", f"{through}-0"]
+        epoch, entries = await self._run(scripts.read, group, keys, [_new_epoch(), *ids])
+        if epoch.decode() != after.epoch:
+            raise OtherEpoch(epoch.decode())
         return [self._publication(group, after.epoch, name, fields) for name, fields in entries]
 
     def _publication(self, group: str, epoch: str, name: bytes, fields: Any) -> Publication:
@@ -81,7 +79,7 @@ class Streams:
         try:
             return await script.run(self._shard_of(group).publisher, keys, arguments)
         except RedisError as error:
-            raise Unavailable(f"Redis refused the publication to {group}: {error}") from error
+            raise Unavailable(f"Redis refused what was asked of the stream of {group}: {error}") from error
 
 
 def _new_epoch() -> str:

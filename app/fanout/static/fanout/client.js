@@ -326,8 +326,7 @@ export class FanoutClient extends EventTarget {
       if (place === "hole" && !recovered) return this.#sendJoin(group); // the server fills it, or tells a reset
       if (place === "hole") this.#emit("reset", { group, reason: "lost", ...now });
       if (recovered) membership.recovering -= 1;
-      // A recovered publication may carry the epoch in which it was made; `joined` told the one that counts.
-      membership.position = { epoch: recovered ? at.epoch : now.epoch, offset: now.offset };
+      membership.position = now;
     }
     this.#emit("publication", { ...frame, recovered });
   }
