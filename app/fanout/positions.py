@@ -50,8 +50,11 @@ class Top:
         """Return the offset in the current stream that `position` stands for; None if it stands for none.
 
         None means that something behind the position, or the position itself, is not in this stream:
-        it comes from another epoch, from past the survivors of an older one, or from the future.
+        it comes from another epoch, from past the survivors of an older one, or from the future. The
+        beginning is in every stream.
         """
+        if position.offset == 0:
+            return 0
         last = self.position.offset if position.epoch == self.position.epoch else self.past.get(position.epoch)
         return position.offset if last is not None and position.offset <= last else None
 

@@ -188,9 +188,17 @@ async def test_a_trimmed_history_is_a_reset_never_a_part(hubs):
 async def test_a_foreign_position_is_a_reset(hubs):
     """A position from the future or from another epoch stands for nothing in this stream."""
     top = await publish(hubs[0], "kept.a", range(3))
-    for since in (Position(top.epoch, 4), Position("elsewhere", 1), Position("elsewhere", 0)):
+    for since in (Position(top.epoch, 4), Position("elsewhere", 1), Position("elsewhere", 3)):
         entry = await Client().join(hubs[1], "kept.a", since=since)
         assert (entry.reset, list(entry.recovered), entry.position) == (LOST, [], top)
+
+
+async def test_the_beginning_is_in_every_stream(hubs):
+    """Offset 0 is past nothing that a failure could have lost: all there is comes, whatever the epoch."""
+    await publish(hubs[0], "kept.a", range(3))
+    client = Client()
+    entry = await client.join(hubs[1], "kept.a", since=Position("elsewhere", 0))
+    assert (entry.reset, client.numbers) == (None, [0, 1, 2])
 
 
 async def test_a_client_may_begin_with_the_last_few(hubs):
