@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from fanout.encoder import Encoder
     from fanout.sockets import Broadcaster, Socket
+
+logger = logging.getLogger(__name__)
 
 SLICE = 1000
 """Sockets written to before other groups get their turn: some 5 ms."""
@@ -91,7 +94,10 @@ class Audience:
             part = job.sockets[job.at : job.at + room]
             if job.gone:
                 part = tuple(socket for socket in part if socket not in job.gone)
-            self._write_to(part, job)
+            try:
+                self._write_to(part, job)
+            except Exception:  # one socket must not end the delivery of a group
+                logger.exception("left out some of %d sockets", len(part))
             job.at += room
             room -= len(part)
             if job.at >= len(job.sockets):

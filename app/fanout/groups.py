@@ -12,7 +12,7 @@ RULE = "1 to 99 of letters, digits, - _ and . (ASCII)"
 
 def check_group(name: str) -> str:
     """Return the name, or raise BadGroup."""
-    if not NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise BadGroup(f"The group name must be {RULE}; for example chat.lobby.")
     return name
 

@@ -7,20 +7,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import msgspec
-from channels.layers import get_channel_layer
-
 from fanout.delivery import Delivery
 from fanout.feed import Feed
 from fanout.heartbeat import Heartbeat
-from fanout.layers import FanoutLayer
 from fanout.policy import policy_for
+from fanout.publishing import default_layer, publish_on
 from fanout.roster import Roster
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fanout.encoder import Encoder
+    from fanout.layers import FanoutLayer
     from fanout.positions import Position
     from fanout.presence import View
     from fanout.publication import Publication
@@ -123,18 +121,13 @@ class Hub:
             self._release(members)
 
     async def publish(self, group: str, data: Any, *, key: str | None = None) -> Position | None:
-        """Publish `data` (anything JSON can say) to the group, fleet-wide. Raise Unavailable or KeyConflict.
+        """Publish `data` (anything JSON can say) to the group, fleet-wide.
 
         Returns when Redis has taken it, not when clients have it: in a durable group the position, behind
         which it is in the stream; the same `key` within five minutes is one publication. In an ephemeral
-        group None, and the key says nothing.
+        group None, and the key says nothing. Raise BadData, TooLarge, Unavailable or KeyConflict.
         """
-        policy = policy_for(group)
-        payload = msgspec.json.encode(data)
-        if policy.history is None:
-            await self._layer.publish(group, payload, policy.value_key(data))
-            return None
-        return await self._layer.append(group, payload, policy.history, key)
+        return await publish_on(self._layer, group, data, key)
 
     @property
     def groups(self) -> dict[str, int]:
@@ -271,13 +264,7 @@ def get_hub() -> Hub:
     loop = asyncio.get_running_loop()
     hub = _hubs.get(loop)
     if hub is None:
-        layer = get_channel_layer()
-        if not isinstance(layer, FanoutLayer):
-            raise TypeError(
-                f"CHANNEL_LAYERS['default'] is {type(layer).__name__}: the hub needs fanout.layers.RedisChannelLayer"
-                " or fanout.layers.InMemoryChannelLayer as BACKEND."
-            )
-        hub = _hubs[loop] = Hub(layer)
+        hub = _hubs[loop] = Hub(default_layer())
     return hub
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
 
@@ -26,9 +27,36 @@ class MemoryStreams:
 
     def __init__(self) -> None:
         self._streams: dict[str, _Stream] = {}
+        self._lock = threading.Lock()  # publishers may be of other threads, each with its own event loop
 
     def append(self, publication: Publication, history: History, key: str | None) -> Publication | Position:
         """Return the publication in its place, or for a repeated key the first one's position."""
+        with self._lock:
+            return self._append(publication, history, key)
+
+    def top(self, group: str) -> Top:
+        """Return the newest position."""
+        stream = self._stream(group)
+        return Top(Position(stream.epoch, stream.offset))
+
+    def read(self, group: str, after: Position, through: int) -> list[Publication]:
+        """Return what is kept behind `after`, up to the offset `through`."""
+        with self._lock:
+            stream = self._stream(group)
+            epoch, kept = stream.epoch, tuple(stream.publications)
+        if epoch != after.epoch:
+            raise OtherEpoch(epoch)
+        return [
+            publication
+            for publication in kept
+            if publication.position is not None and after.offset < publication.position.offset <= through
+        ]
+
+    def clear(self) -> None:
+        """Forget all streams: new epochs begin."""
+        self._streams.clear()
+
+    def _append(self, publication: Publication, history: History, key: str | None) -> Publication | Position:
         stream = self._stream(publication.group)
         now = publication.published_at
         stream.keys = {name: known for name, known in stream.keys.items() if known[0] > now}
@@ -45,25 +73,6 @@ class MemoryStreams:
         while len(stream.publications) > history.size or stream.publications[0].published_at < now - history.age:
             stream.publications.popleft()
         return placed
-
-    def top(self, group: str) -> Top:
-        """Return the newest position."""
-        stream = self._stream(group)
-        return Top(Position(stream.epoch, stream.offset))
-
-    def read(self, group: str, after: Position, through: int) -> list[Publication]:
-        """Return what is kept behind `after`, up to the offset `through`."""
-        if (epoch := self._stream(group).epoch) != after.epoch:
-            raise OtherEpoch(epoch)
-        return [
-            publication
-            for publication in self._stream(group).publications
-            if publication.position is not None and after.offset < publication.position.offset <= through
-        ]
-
-    def clear(self) -> None:
-        """Forget all streams: new epochs begin."""
-        self._streams.clear()
 
     def _stream(self, group: str) -> _Stream:
         return self._streams.setdefault(group, _Stream())

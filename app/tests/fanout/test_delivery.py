@@ -175,6 +175,17 @@ async def test_many_sockets_are_written_to_in_slices(made, monkeypatch):
     assert {tuple(socket.got) for socket in sockets} == {(b"0", b"1")}
 
 
+async def test_an_error_at_one_socket_does_not_end_the_delivery(made, caplog):
+    """What can't be written is told in the log; the next publication arrives all the same."""
+    way, (socket,) = made(Eager(), 1)
+    writes, socket.writes = socket.writes, None
+    way.deliver(message(0))
+    socket.writes = writes
+    way.deliver(message(1))
+    assert socket.got == [b"1"]
+    assert "left out" in caplog.text
+
+
 async def test_a_leaver_gets_nothing_more_even_if_it_joins_again(made, monkeypatch):
     """A socket that leaves between two slices is left out of them; rejoining does not bring the old ones back."""
     monkeypatch.setattr(audience, "SLICE", 10)

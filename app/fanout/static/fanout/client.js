@@ -296,7 +296,9 @@ export class FanoutClient extends EventTarget {
     membership.joined = true;
     membership.ephemeral = !end;
     membership.recovering = end ? recovered : 0;
-    membership.position = end && { epoch: end.epoch, offset: end.offset - recovered };
+    // What is recovered tells its own epochs; until then the position is what it was.
+    const epoch = (!frame.reset && recovered && membership.position?.epoch) || end?.epoch;
+    membership.position = end && { epoch, offset: end.offset - recovered };
     membership.resolve();
     this.#emit("joined", { group, replica: frame.replica, recovered, reset: frame.reset });
     if (frame.reset) this.#emit("reset", { group, reason: frame.reset, ...end });
