@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from twisted.internet import reactor, unix
 
 from server import drain
 from server.http import ReplicaHTTPFactory
+from server.inbox import Inbox
 from server.lifespan import Lifespan
 from server.slot import SocketFile
 from server.sockets import ReplicaSocket
@@ -60,9 +62,10 @@ class Server(DaphneServer):
         self.ports: list[Any] = []
         self._files: list[SocketFile] = []
         self._started = time.monotonic()
-        self._lifespan = Lifespan(application, self._extensions())
-        self._unpaced: Any = application
-        self.application: Any = self._paced
+        self._extensions: dict[str, Any] = {}
+        if name:
+            self._extensions["fanout.replica"] = {"name": name, "status": self.status, "draining": self.draining}
+        self._lifespan = Lifespan(application, dict(self._extensions))
         self._drain: asyncio.Task[None] | None = None
 
     def run(self) -> None:
@@ -116,18 +119,17 @@ class Server(DaphneServer):
             port._bindPath = b"\0"  # noqa: SLF001 - Twisted is pinned
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
-        """Run the application for a connection, with our extensions in its scope."""
-        scope["extensions"] = self._extensions()
-        if isinstance(protocol, ReplicaWebSocket):
-            scope["extensions"]["websocket.http.response"] = {}
-            scope["extensions"]["fanout.socket"] = {"socket": ReplicaSocket(protocol)}
-        return super().create_application(protocol, scope)
-
-    async def _paced(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        """Run the application with a `receive` that knows backpressure."""
-        if scope["type"] == "websocket":
-            receive = scope["extensions"]["fanout.socket"]["socket"].pace.receiving(receive)
-        await self._unpaced(scope, receive, send)
+        """Run the application for a connection, with our extensions in its scope; return what takes its events."""
+        scope["extensions"] = dict(self._extensions)
+        if not isinstance(protocol, ReplicaWebSocket):
+            return super().create_application(protocol, scope)
+        scope["asgi"] = {"version": "3.0"}
+        scope["extensions"]["websocket.http.response"] = {}
+        scope["extensions"]["fanout.socket"] = {"socket": ReplicaSocket(protocol)}
+        inbox = Inbox(protocol)
+        application = self.application(scope=scope, receive=inbox.get, send=partial(self.handle_reply, protocol))
+        self.connections[protocol]["application_instance"] = asyncio.ensure_future(application)
+        return inbox
 
     def kill_all_applications(self) -> Any:
         """Cancel what still runs; a connection whose application has ended already is no error."""
@@ -142,11 +144,6 @@ class Server(DaphneServer):
             "uptime": time.monotonic() - self._started,
             "draining": self.draining.is_set(),
         }
-
-    def _extensions(self) -> dict[str, Any]:
-        if not self.name:
-            return {}
-        return {"fanout.replica": {"name": self.name, "status": self.status, "draining": self.draining}}
 
     def _running(self) -> None:
         self._listening()

@@ -16,7 +16,6 @@ from server.frames import text_frame
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from server.pace import Pace
     from server.websocket import ReplicaWebSocket
 
 ANSWERS_LIMIT = 1024 * 1024
@@ -52,11 +51,6 @@ class ReplicaSocket:
         # Only a bare kernel socket may be written to: TLS wraps its own around it.
         bare = self._kernel is transport and not transport.TLS
         self._direct: Any = transport.socket.send if bare else None
-
-    @property
-    def pace(self) -> Pace:
-        """What the client has sent and the application has not taken yet."""
-        return self._protocol.pace
 
     def accept(self, subprotocol: str | None = None) -> None:
         """Accept the handshake; does nothing if the client is gone."""

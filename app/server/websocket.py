@@ -6,9 +6,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from autobahn.util import encode_truncate
-from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from daphne.ws_protocol import WebSocketFactory
 
-from server.pace import READ_BYTES, Pace
+from server.inbox import READ_BYTES
+from server.lean import LeanProtocol
 from server.sockets import ANSWERS_LIMIT, ReplicaSocket
 
 if TYPE_CHECKING:
@@ -21,11 +22,10 @@ SENDABLE = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
 """Close codes that a frame may carry (RFC 6455, 7.4, and its registry); any other breaks the protocol."""
 
 
-class ReplicaWebSocket(WebSocketProtocol):
+class ReplicaWebSocket(LeanProtocol):
     """One WebSocket connection."""
 
     server: Server
-    pace: Pace
     refusal: dict[str, Any] | None = None
     """The `websocket.http.response.start` of a handshake that is being refused."""
 
@@ -47,15 +47,8 @@ class ReplicaWebSocket(WebSocketProtocol):
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Read in small bites, so that one client's frames do not keep the others waiting."""
-        self.pace = Pace(self)
         self.transport.bufferSize = READ_BYTES
         super().connectionMade()
-
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802,N803 - autobahn's names
-        """Hand a message to the application."""
-        if not self.muted:
-            self.pace.arrived(len(payload))
-        super().onMessage(payload, isBinary)
 
     def onPing(self, payload: bytes) -> None:  # noqa: N802 - autobahn's name
         """Answer, but not a client that does not read its answers."""
@@ -64,7 +57,8 @@ class ReplicaWebSocket(WebSocketProtocol):
 
     def onOpen(self) -> None:  # noqa: N802 - autobahn's name
         """Begin; a handshake that ends while the replica drains is told to go at once."""
-        super().onOpen()
+        if self.server.action_logger:
+            super().onOpen()
         if self.server.draining.is_set():
             self.server.send_away(self)
 
@@ -82,6 +76,14 @@ class ReplicaWebSocket(WebSocketProtocol):
             code = code if code in SENDABLE else INTERNAL_ERROR
             # sendClose refuses 1001, 1012 and 1013 (autobahn#1642).
             self.sendCloseFrame(code=code, reasonUtf8=encode_truncate(reason, REASON_LIMIT))
+
+    def check_timeouts(self) -> None:
+        """Keep Daphne's limits, and autobahn's for the opening handshake."""
+        limit = self.openHandshakeTimeout
+        if self.state == self.STATE_CONNECTING and 0 < limit < self.duration():
+            self.onOpenHandshakeTimeout()
+        else:
+            super().check_timeouts()
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802 - Daphne's name
         """Close as Daphne's own time limits do."""
@@ -137,12 +139,16 @@ def _response(refusal: dict[str, Any], more: list[tuple[bytes, bytes]]) -> bytes
 
 
 class ReplicaWebSocketFactory(WebSocketFactory):
-    """Makes ReplicaWebSockets."""
+    """Makes ReplicaWebSockets, whose configuration is their class's."""
 
-    protocol = ReplicaWebSocket
+    def setProtocolOptions(self, **options: Any) -> None:  # noqa: N802 - autobahn's name
+        """Configure the sockets that are made from now on."""
+        super().setProtocolOptions(**options)
+        configuration = {name: getattr(self, name) for name in ReplicaWebSocket.CONFIG_ATTRS}
+        accept = staticmethod(configuration.pop("perMessageCompressionAccept"))
+        shared = {"factory": self, "server": self.server_class, "perMessageCompressionAccept": accept}
+        self.protocol = type(ReplicaWebSocket.__name__, (ReplicaWebSocket,), configuration | shared)
 
-    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 - Twisted's name
-        """Return the protocol of a new connection; even its refusal of a malformed handshake knows the server."""
-        protocol = super().buildProtocol(addr)
-        protocol.server = self.server_class
-        return protocol
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: ARG002,N802 - Twisted's name
+        """Return the protocol of a new connection."""
+        return self.protocol()

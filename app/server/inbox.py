@@ -1,0 +1,75 @@
+"""What a client has sent and the application has not taken yet: in order, and bounded, since nobody reads on then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from server.websocket import ReplicaWebSocket
+
+PAUSE_AT = 64
+"""Messages that wait for the application before the client's socket is not read any more."""
+PAUSE_AT_BYTES = 1024 * 1024
+"""The same in bytes, of a text in characters."""
+TURN = 16
+"""Messages that one client may have served in a row before everybody else has a turn."""
+READ_BYTES = 8192
+"""Bytes of one read: a thousand tiny frames take tens of milliseconds to parse, 64 KiB of them a quarter second."""
+
+
+class Inbox:
+    """The ASGI events of one WebSocket, first in first out. It has no parts while nothing waits in it."""
+
+    __slots__ = ("_bytes", "_events", "_paused", "_protocol", "_served", "_waiters")
+
+    def __init__(self, protocol: ReplicaWebSocket) -> None:
+        self._protocol = protocol
+        self._events: deque[dict[str, Any]] | None = None
+        self._bytes = 0
+        self._served = 0
+        self._paused = False
+        self._waiters: tuple[asyncio.Future[None], ...] = ()
+
+    def put_nowait(self, event: dict[str, Any]) -> None:
+        """Add an event; stop reading when too much waits."""
+        if self._events is None:
+            self._events = deque()
+        self._events.append(event)
+        self._bytes += _size(event)
+        if not self._paused and (len(self._events) >= PAUSE_AT or self._bytes >= PAUSE_AT_BYTES):
+            self._paused = True
+            self._protocol.transport.pauseProducing()
+        waiters, self._waiters = self._waiters, ()
+        for waiter in waiters:
+            if not waiter.done():  # cancelled
+                waiter.set_result(None)
+
+    async def get(self) -> dict[str, Any]:
+        """Return the next event, as ASGI's `receive`; read on when half of what waited is gone."""
+        while not self._events:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters += (waiter,)
+            await waiter
+        event = self._events.popleft()
+        self._bytes -= _size(event)
+        if not self._events:
+            self._events = None
+        if self._paused and self._is_half_empty():
+            self._paused = False
+            if not self._protocol.transport.disconnecting:
+                self._protocol.transport.resumeProducing()
+        if event["type"] == "websocket.receive":
+            self._served += 1
+            if self._served % TURN == 0:
+                await asyncio.sleep(0)
+        return event
+
+    def _is_half_empty(self) -> bool:
+        return len(self._events or ()) <= PAUSE_AT // 2 and self._bytes <= PAUSE_AT_BYTES // 2
+
+
+def _size(event: dict[str, Any]) -> int:
+    content = event.get("text") or event.get("bytes")
+    return len(content) if content else 0
