@@ -7,7 +7,7 @@ the debug log is silent. Behaviour is unchanged; Twisted and autobahn are pinned
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from autobahn.twisted.util import peer2str
 from autobahn.websocket import protocol as autobahn
@@ -28,6 +28,12 @@ class QuietLog:
         return getattr(self._log, level)
 
 
+class Requested(NamedTuple):
+    """What a connection asked for."""
+
+    path: str
+
+
 class Unheard:
     """A Deferred that nobody waits for."""
 
@@ -45,7 +51,7 @@ class LeanProtocol(WebSocketProtocol):
     log = QuietLog(WebSocketProtocol.log)
     is_open: Any = Unheard()
     is_closed: Any = Unheard()
-    trafficStats = autobahn.TrafficStats()  # noqa: N815 - autobahn's name; counts them all, and nobody reads it
+    trafficStats = autobahn.TrafficStats()  # counts them all, and nobody reads it
     utf8validator: Any = None
     send_queue = ()
     """Only chopped writes, a means of autobahn's own tests, would fill it."""
@@ -58,18 +64,22 @@ class LeanProtocol(WebSocketProtocol):
     current_frame_masker: Any = None
     message_data = frame_data = control_frame_data = None
     triggered = False
-    trackedTimings = None  # noqa: N815
-    _perMessageCompress = None  # noqa: N815
-    wasMaxFramePayloadSizeExceeded = wasMaxMessagePayloadSizeExceeded = False  # noqa: N815
-    closedByMe = failedByMe = droppedByMe = wasClean = False  # noqa: N815
-    wasNotCleanReason = None  # noqa: N815
-    wasOpenHandshakeTimeout = wasCloseHandshakeTimeout = False  # noqa: N815
-    wasServingFlashSocketPolicyFile = False  # noqa: N815
-    localCloseCode = localCloseReason = remoteCloseCode = remoteCloseReason = None  # noqa: N815
-    openHandshakeTimeoutCall = closeHandshakeTimeoutCall = None  # noqa: N815
-    autoPingTimeoutCall = autoPingPending = autoPingPendingCall = autoPingPendingSent = None  # noqa: N815
-    autoPingPendingSeq = 0  # noqa: N815
+    trackedTimings = None
+    _perMessageCompress = None
+    wasMaxFramePayloadSizeExceeded = wasMaxMessagePayloadSizeExceeded = False
+    closedByMe = failedByMe = droppedByMe = wasClean = False
+    wasNotCleanReason = None
+    wasOpenHandshakeTimeout = wasCloseHandshakeTimeout = False
+    wasServingFlashSocketPolicyFile = False
+    localCloseCode = localCloseReason = remoteCloseCode = remoteCloseReason = None
+    openHandshakeTimeoutCall = closeHandshakeTimeoutCall = None
+    autoPingTimeoutCall = autoPingPending = autoPingPendingCall = autoPingPendingSent = None
+    autoPingPendingSeq = 0
+    websocket_version = 13
+    _wskey: Any = None
+    websocket_protocols: Any = None
     protocol_to_accept = None
+    path = b""
     websocket_extensions: ClassVar[list[Any]] = []
 
     __hash__ = object.__hash__  # as Daphne's, by identity, but not in Python
@@ -83,35 +93,44 @@ class LeanProtocol(WebSocketProtocol):
         """Who is on the other side, for the log."""
         return str(peer2str(self.transport))
 
-    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+    @property
+    def request(self) -> Requested:
+        """What Daphne's action log asks for; autobahn's request with a second copy of all headers is not kept."""
+        return Requested(self.path.decode("ascii"))
+
+    @request.setter
+    def request(self, request: Any) -> None:
+        self.path = request.path.encode("ascii")
+
+    def connectionMade(self) -> None:
         """Begin. The opening handshake's limit is kept by `check_timeouts`, without a timer for each connection."""
         self.factory.countConnections += 1
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+    def dataReceived(self, data: bytes) -> None:
         """Take what the client sent."""
         self._dataReceived(data)
 
-    def connectionLost(self, reason: Any = None) -> None:  # noqa: N802 - Twisted's name
+    def connectionLost(self, reason: Any = None) -> None:
         """End."""
         autobahn.WebSocketProtocol._connectionLost(self, reason)  # noqa: SLF001 - autobahn is pinned
         self.factory.countConnections -= 1
 
-    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:  # noqa: ARG002,N802
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:  # noqa: ARG002
         """Write."""
         self.transport.write(data)
 
-    def _onOpen(self) -> None:  # noqa: N802
+    def _onOpen(self) -> None:
         # What only the handshake needed.
         self.http_response_data = self.websocket_extensions_in_use = self._wskey = self.websocket_protocols = None
         self.onOpen()
 
-    def onFrameBegin(self) -> None:  # noqa: N802
+    def onFrameBegin(self) -> None:
         """Begin a frame; a text message needs a validator until its end."""
         if self.utf8validator is None and self.current_frame.opcode == self.MESSAGE_TYPE_TEXT:
             self.utf8validator = _spare.pop() if _spare else autobahn.Utf8Validator()
         super().onFrameBegin()
 
-    def onMessageEnd(self) -> None:  # noqa: N802
+    def onMessageEnd(self) -> None:
         """Hand on a message."""
         if not self.failedByMe:
             self.onMessage(b"".join(self.message_data or ()), self.message_is_binary)

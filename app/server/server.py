@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet import reactor, unix
 
 from server import drain
+from server.entrance import EntranceFactory
 from server.http import ReplicaHTTPFactory
 from server.inbox import Inbox
 from server.lifespan import Lifespan
 from server.slot import SocketFile
 from server.sockets import ReplicaSocket
+from server.transport import LEAN
 from server.websocket import ReplicaWebSocket, ReplicaWebSocketFactory
 
 if TYPE_CHECKING:
@@ -57,8 +59,15 @@ class Server(DaphneServer):
         self._listening = listening
         self.pid_file = pid_file
         self.headers_text = [("X-Replica", name)] if name else []
+        self.proxy_headers = (
+            self.proxy_forwarded_address_header,
+            self.proxy_forwarded_port_header,
+            self.proxy_forwarded_proto_header,
+        )
+        self.proxy_header_names = {name.lower().encode() for name in self.proxy_headers if name}
         self.headers = [(key.encode(), value.encode()) for key, value in self.headers_text]
         self.draining = asyncio.Event()
+        self.entrances: list[EntranceFactory] = []
         self.ports: list[Any] = []
         self._files: list[SocketFile] = []
         self._started = time.monotonic()
@@ -108,6 +117,10 @@ class Server(DaphneServer):
         """Remember the port, so that a drain can close it."""
         super().listen_success(port)
         self.ports.append(port)
+        if getattr(port, "factory", None) is self.http_factory:  # behind TLS or the PROXY protocol it is another
+            port.factory = EntranceFactory(self)
+            port.transport = LEAN.get(type(port), port.transport)
+            self.entrances.append(port.factory)
         # autobahn would cut a client whose message is too large, and a slow one a second after its close frame.
         self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_HANDSHAKE_LIMIT)
         if self.pid_file is not None:
@@ -130,6 +143,12 @@ class Server(DaphneServer):
         application = self.application(scope=scope, receive=inbox.get, send=partial(self.handle_reply, protocol))
         self.connections[protocol]["application_instance"] = asyncio.ensure_future(application)
         return inbox
+
+    def timeout_checker(self) -> None:
+        """Keep every connection's limits; called every two seconds."""
+        for entrance in self.entrances:
+            entrance.hand_over_silent()
+        super().timeout_checker()
 
     def kill_all_applications(self) -> Any:
         """Cancel what still runs; a connection whose application has ended already is no error."""

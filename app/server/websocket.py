@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from autobahn.util import encode_truncate
+from daphne.utils import parse_x_forwarded_for
 from daphne.ws_protocol import WebSocketFactory
+from twisted.internet import unix
 
 from server.inbox import READ_BYTES
 from server.lean import LeanProtocol
@@ -14,12 +17,33 @@ from server.sockets import ANSWERS_LIMIT, ReplicaSocket
 
 if TYPE_CHECKING:
     from server.server import Server
+    from server.upgrade import Upgrade
 
 REASON_LIMIT = 123
 """Bytes of a close reason: a control frame holds 125, two are the code."""
 NORMAL, INTERNAL_ERROR = 1000, 1011
 SENDABLE = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
 """Close codes that a frame may carry (RFC 6455, 7.4, and its registry); any other breaks the protocol."""
+
+
+class Handshake:
+    """What Daphne's `handshake_deferred` is for: it is told how the application has answered."""
+
+    __slots__ = ("_protocol",)
+
+    def __init__(self, protocol: ReplicaWebSocket) -> None:
+        self._protocol = protocol
+
+    def callback(self, accepted: Any) -> None:
+        """Accept, with subprotocol and headers."""
+        self._protocol.succeedHandshake(accepted)
+
+    def errback(self, denied: Any) -> None:
+        """Refuse, by a ConnectionDeny."""
+        self._protocol.failHandshake(denied.reason, denied.code)
+
+    def addErrback(self, handler: Any) -> None:  # noqa: N802 - Twisted's name
+        """Nothing can go wrong here that nobody has seen."""
 
 
 class ReplicaWebSocket(LeanProtocol):
@@ -49,6 +73,44 @@ class ReplicaWebSocket(LeanProtocol):
         """Read in small bites, so that one client's frames do not keep the others waiting."""
         self.transport.bufferSize = READ_BYTES
         super().connectionMade()
+
+    def upgrade(self, head: Upgrade, rest: bytes) -> None:
+        """Do for a plain upgrade what autobahn's `processHandshake` and Daphne's `onConnect` do for any."""
+        self.socket_opened = self.last_ping = time.time()
+        self.path, self.websocket_protocols, self._wskey = head.raw_path, head.subprotocols, head.key
+        self.client_addr, self.server_addr = self._addresses(head)
+        self.data = rest
+        self.handshake_deferred = Handshake(self)
+        self.server.protocol_connected(self)
+        scope = {
+            "type": "websocket",
+            "path": head.path,
+            "raw_path": head.raw_path,
+            "root_path": self.server.root_path,
+            "headers": head.headers,
+            "query_string": head.query_string,
+            "client": self.client_addr,
+            "server": self.server_addr,
+            "subprotocols": list(head.subprotocols),
+        }
+        self.applicationCreateWorked(self.server.create_application(self, scope))
+
+    def _addresses(self, head: Upgrade) -> tuple[list[Any] | None, list[Any] | None]:
+        """Return the client's and the server's address, as Daphne finds them."""
+        client = server = None
+        if not isinstance(self.transport, unix.Server):
+            peer, host = self.transport.getPeer(), self.transport.getHost()
+            client, server = [str(peer.host), peer.port], [str(host.host), host.port]
+        names = self.server.proxy_headers
+        if names[0] is not None:
+            said = {name: value for name, value in head.headers if name in self.server.proxy_header_names}
+            client, self.client_scheme = parse_x_forwarded_for(said, *names, client)
+        return client, server
+
+    def processHandshake(self) -> None:  # noqa: N802 - autobahn's name
+        """Read the head; what a client sends behind it waits until the handshake is answered."""
+        if not hasattr(self, "handshake_deferred"):
+            super().processHandshake()
 
     def onPing(self, payload: bytes) -> None:  # noqa: N802 - autobahn's name
         """Answer, but not a client that does not read its answers."""
