@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import reactor, unix
+from twisted.internet.defer import Deferred, DeferredList
 
 from server import drain
 from server.entrance import EntranceFactory
@@ -141,7 +142,7 @@ class Server(DaphneServer):
         scope["extensions"]["fanout.socket"] = {"socket": ReplicaSocket(protocol)}
         inbox = Inbox(protocol)
         application = self.application(scope=scope, receive=inbox.get, send=partial(self.handle_reply, protocol))
-        self.connections[protocol]["application_instance"] = asyncio.ensure_future(application)
+        self.connections[protocol]["application_instance"] = asyncio.ensure_future(inbox.run(application))
         return inbox
 
     def timeout_checker(self) -> None:
@@ -152,9 +153,13 @@ class Server(DaphneServer):
 
     def kill_all_applications(self) -> Any:
         """Cancel what still runs; a connection whose application has ended already is no error."""
-        for details in self.connections.values():
+        idle = []
+        for protocol, details in self.connections.items():
             details.setdefault("application_instance", _finished())
-        return super().kill_all_applications()
+            if details["application_instance"].done() and _is_attached(protocol):
+                idle.append(protocol.application_queue.finish())
+        told = Deferred.fromFuture(asyncio.gather(*idle, return_exceptions=True))
+        return DeferredList([super().kill_all_applications(), told])
 
     def status(self) -> dict[str, Any]:
         """Return what the replica knows of itself: open WebSockets, uptime in seconds, whether it drains."""
@@ -226,9 +231,10 @@ class Server(DaphneServer):
 
     def _running_applications(self) -> list[asyncio.Future[Any]]:
         return [
-            details["application_instance"]
-            for details in self.connections.values()
-            if "application_instance" in details and not details["application_instance"].done()
+            protocol.application_queue.finished() if _is_attached(protocol) else details["application_instance"]
+            for protocol, details in self.connections.items()
+            if _is_attached(protocol)
+            or ("application_instance" in details and not details["application_instance"].done())
         ]
 
     def _remove_pid_file(self) -> None:
@@ -245,6 +251,12 @@ class Server(DaphneServer):
             for protocol, details in self.connections.items()
             if isinstance(protocol, ReplicaWebSocket) and "disconnected" not in details
         ]
+
+
+def _is_attached(protocol: Any) -> bool:
+    """Whether a handler of the application waits for what the client does."""
+    inbox = getattr(protocol, "application_queue", None)
+    return isinstance(inbox, Inbox) and inbox.attached
 
 
 def _withdraw(port: Any) -> None:

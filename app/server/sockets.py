@@ -69,6 +69,10 @@ class ReplicaSocket:
         """Say goodbye behind what is queued; does nothing if the socket is closed or closing."""
         self._protocol.close(code, reason)
 
+    async def serve(self, handler: Any) -> None:
+        """Have `handler.receive(event)` and `handler.disconnect()` called; returns at once."""
+        self._protocol.application_queue.attach(handler)
+
     def write(self, frame: bytes, limit: int | None) -> None:
         """Write whole frames, straight to the kernel when nothing waits before it."""
         protocol, transport = self._protocol, self._transport
