@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fanout.plain import PlainSession
 from fanout.protocol import SUBPROTOCOL
 from fanout.session import Session
+from fanout.sockets import socket_of
 
 if TYPE_CHECKING:
     from fanout.asgi import Application, Receive, Scope, Send
@@ -33,11 +34,18 @@ class FanoutConsumer:
         return application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection until it ends."""
+        """Serve one connection. Where the server can, an idle one holds no coroutine: see `Socket.serve`."""
         await receive()  # websocket.connect
+        socket = socket_of(scope, receive, send)
+        session: Session | PlainSession
         if SUBPROTOCOL in scope["subprotocols"]:
-            await Session(scope, send).run(receive)
+            session = Session(scope, socket)
         elif group := self.plain_group(scope):
-            await PlainSession(scope, send, group).run(receive)
+            session = PlainSession(scope, socket, group)
         else:
             await send({"type": "websocket.close", "reason": f"Offer the subprotocol {SUBPROTOCOL}."})
+            return
+        if await session.open():
+            await socket.serve(session)
+        else:
+            await send({"type": "websocket.close"})

@@ -10,10 +10,10 @@ from fanout import close_codes
 from fanout.errors import BadFrame, FanoutError, Forbidden, TooLarge, Unavailable
 from fanout.hub import get_hub
 from fanout.policy import policy_for
-from fanout.sockets import socket_of
 
 if TYPE_CHECKING:
-    from fanout.asgi import Receive, Scope, Send
+    from fanout.asgi import Scope
+    from fanout.hub import Subscription
     from fanout.positions import Position
     from fanout.presence import Change
     from fanout.publication import Publication
@@ -46,46 +46,51 @@ ENCODER = PlainEncoder()
 class PlainSession:
     """One connection of a plain client. What it must not send closes it with 4400 and the reason."""
 
-    def __init__(self, scope: Scope, send: Send, group: str) -> None:
+    __slots__ = ("_closed", "_group", "_hub", "_policy", "_scope", "_socket", "_subscription")
+
+    def __init__(self, scope: Scope, socket: Socket, group: str) -> None:
         self._scope = scope
-        self._send = send
+        self._socket = socket
         self._group = group
         self._policy = policy_for(group)
         self._hub = get_hub()
+        self._subscription: Subscription | None = None
+        self._closed = False
 
-    async def run(self, receive: Receive) -> None:
-        """Join, then publish what the client sends, until it goes."""
+    async def open(self) -> bool:
+        """Join and accept; return False for a client that is to be refused."""
         if not await self._policy.may_join(self._scope, self._group):
-            await self._send({"type": "websocket.close"})
-            return
-        socket = socket_of(self._scope, self._send)
+            return False
         try:
             # Accepted means joined: the client is not told before Redis has confirmed it.
             info = await self._policy.member(self._scope, self._group, None)
-            entry = await self._hub.join(self._group, socket, ENCODER, info=info)
+            entry = await self._hub.join(self._group, self._socket, ENCODER, info=info)
         except Unavailable as error:
-            socket.accept()
-            await self._end(socket, error, receive)
+            self._socket.accept()
+            self._close(error)
+        else:
+            self._subscription = entry.subscription
+            self._socket.accept()
+        return True
+
+    async def receive(self, event: dict[str, Any]) -> None:
+        """Publish what the client sends."""
+        if self._closed:  # what it still sends is ignored
             return
         try:
-            socket.accept()
-            await self._publish_all(socket, receive)
-        finally:
-            self._hub.leave(entry.subscription)
+            await self._publish(event)
+        except FanoutError as error:
+            self._close(error)
 
-    async def _publish_all(self, socket: Socket, receive: Receive) -> None:
-        while (event := await receive())["type"] == "websocket.receive":
-            try:
-                await self._publish(event)
-            except FanoutError as error:
-                await self._end(socket, error, receive)
-                return
+    async def disconnect(self) -> None:
+        """Leave the group."""
+        if self._subscription is not None:
+            self._hub.leave(self._subscription)
 
-    async def _end(self, socket: Socket, error: FanoutError, receive: Receive) -> None:
-        """Close with the error's code and sentence; what the client still sends is ignored."""
-        socket.close(CLOSE_CODES.get(type(error), close_codes.BAD_INPUT), str(error))
-        while (await receive())["type"] != "websocket.disconnect":
-            pass
+    def _close(self, error: FanoutError) -> None:
+        """Close with the error's code and sentence."""
+        self._closed = True
+        self._socket.close(CLOSE_CODES.get(type(error), close_codes.BAD_INPUT), str(error))
 
     async def _publish(self, event: dict[str, Any]) -> None:
         text = event.get("text")

@@ -11,12 +11,12 @@ from fanout.hub import get_hub
 from fanout.policy import policy_for
 from fanout.positions import Position
 from fanout.replica import replica_of
-from fanout.sockets import socket_of
 
 if TYPE_CHECKING:
-    from fanout.asgi import Receive, Scope, Send
+    from fanout.asgi import Scope
     from fanout.hub import Subscription
     from fanout.policy import Policy
+    from fanout.sockets import Socket
 
 
 GROUP_LIMIT = 128
@@ -30,24 +30,22 @@ FAREWELL = protocol.reconnect(RETRY)
 class Session:
     """One connection. A frame that is refused gets an `error`; the socket stays."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    __slots__ = ("_hub", "_scope", "_socket", "_subscriptions")
+
+    def __init__(self, scope: Scope, socket: Socket) -> None:
         self._scope = scope
         self._hub = get_hub()
-        self._socket = socket_of(scope, send)
+        self._socket = socket
         self._subscriptions: dict[str, Subscription] = {}
 
-    async def run(self, receive: Receive) -> None:
-        """Answer frames until the client goes."""
+    async def open(self) -> bool:
+        """Accept."""
         self._socket.farewell = FAREWELL
         self._socket.accept(protocol.SUBPROTOCOL)
-        try:
-            while (event := await receive())["type"] == "websocket.receive":
-                await self._answer(event)
-        finally:
-            for subscription in self._subscriptions.values():
-                self._hub.leave(subscription)
+        return True
 
-    async def _answer(self, event: dict[str, Any]) -> None:
+    async def receive(self, event: dict[str, Any]) -> None:
+        """Answer a frame."""
         text = event.get("text")
         try:
             if text is None:
@@ -61,6 +59,11 @@ class Session:
                     await self._publish(frame, len(text))
         except FanoutError as refused:
             self._socket.send(protocol.error(refused, protocol.id_of(text or "")))
+
+    async def disconnect(self) -> None:
+        """Leave all groups."""
+        for subscription in self._subscriptions.values():
+            self._hub.leave(subscription)
 
     async def _join(self, frame: protocol.Join) -> None:
         policy = policy_for(check_group(frame.group))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from fanout import close_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from fanout.asgi import Scope
+    from fanout.asgi import Receive, Scope, Send
 
 EXTENSION = "fanout.socket"
 """The ASGI extension by which a server offers Sockets: `scope["extensions"][EXTENSION]["socket"]`."""
@@ -34,6 +34,16 @@ class Broadcaster(Protocol):
         """Write a text frame for each payload to each socket with nothing queued; return the open ones that had."""
 
 
+class Handler(Protocol):
+    """What becomes of what a client does: a session. It is told one thing at a time, in order."""
+
+    async def receive(self, event: dict[str, Any]) -> None:
+        """Take a message of the client, a `websocket.receive`. Raising ends the connection with 1011."""
+
+    async def disconnect(self) -> None:
+        """Take leave. Called exactly once, after all else, however the connection ended."""
+
+
 class Socket(Protocol):
     """One WebSocket."""
 
@@ -51,11 +61,18 @@ class Socket(Protocol):
     def close(self, code: int, reason: str) -> None:
         """Say goodbye behind what is queued; `reason` is cut at 123 bytes."""
 
+    async def serve(self, handler: Handler) -> None:
+        """Have the handler told what the client does from now on; the application's last act.
 
-def socket_of(scope: Scope, send: Callable[[dict[str, Any]], Awaitable[None]]) -> Socket:
-    """Return the connection's Socket: the server's own where it offers one, else one over ASGI's `send`."""
+        May return long before the client goes: a server that can hands events to the handler itself, so that
+        an idle connection holds no task, no coroutine and no queue.
+        """
+
+
+def socket_of(scope: Scope, receive: Receive, send: Send) -> Socket:
+    """Return the connection's Socket: the server's own where it offers one, else one over plain ASGI."""
     offered = scope.get("extensions", {}).get(EXTENSION)
-    return cast("Socket", offered["socket"] if offered else AsgiSocket(send))
+    return cast("Socket", offered["socket"] if offered else AsgiSocket(receive, send))
 
 
 class AsgiBroadcaster:
@@ -80,12 +97,13 @@ class AsgiBroadcaster:
 
 
 class AsgiSocket:
-    """A Socket over ASGI's `send`, with an outbox: `send` may wait, the hub must not."""
+    """A Socket over plain ASGI, with an outbox: ASGI's `send` may wait, the hub must not."""
 
     broadcaster = AsgiBroadcaster()
     farewell: bytes | None = None  # a server that offers no sockets has no planned exit either
 
-    def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
         self._send = send
         self._outbox: deque[tuple[dict[str, Any], int]] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -108,6 +126,14 @@ class AsgiSocket:
         """See Socket."""
         self.queue({"type": "websocket.close", "code": code, "reason": reason}, 0)
         self._closed = True
+
+    async def serve(self, handler: Handler) -> None:
+        """See Socket; returns when the client has gone."""
+        try:
+            while (event := await self._receive())["type"] == "websocket.receive":
+                await handler.receive(event)
+        finally:
+            await handler.disconnect()
 
     def queue(self, message: dict[str, Any], size: int) -> None:
         """Put an ASGI message of `size` payload bytes into the outbox."""

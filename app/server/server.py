@@ -10,17 +10,22 @@ import logging
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import reactor, unix
+from twisted.internet.defer import Deferred, DeferredList
 
 from server import drain
+from server.entrance import EntranceFactory
 from server.frames import text_frame
 from server.http import ReplicaHTTPFactory
+from server.inbox import Inbox
 from server.lifespan import Lifespan
 from server.slot import SocketFile
 from server.sockets import ReplicaSocket
+from server.transport import LEAN
 from server.websocket import ReplicaWebSocket, ReplicaWebSocketFactory
 
 if TYPE_CHECKING:
@@ -56,14 +61,22 @@ class Server(DaphneServer):
         self._listening = listening
         self.pid_file = pid_file
         self.headers_text = [("X-Replica", name)] if name else []
+        self.proxy_headers = (
+            self.proxy_forwarded_address_header,
+            self.proxy_forwarded_port_header,
+            self.proxy_forwarded_proto_header,
+        )
+        self.proxy_header_names = {name.lower().encode() for name in self.proxy_headers if name}
         self.headers = [(key.encode(), value.encode()) for key, value in self.headers_text]
         self.draining = asyncio.Event()
+        self.entrances: list[EntranceFactory] = []
         self.ports: list[Any] = []
         self._files: list[SocketFile] = []
         self._started = time.monotonic()
-        self._lifespan = Lifespan(application, self._extensions())
-        self._unpaced: Any = application
-        self.application: Any = self._paced
+        self._extensions: dict[str, Any] = {}
+        if name:
+            self._extensions["fanout.replica"] = {"name": name, "status": self.status, "draining": self.draining}
+        self._lifespan = Lifespan(application, dict(self._extensions))
         self._drain: asyncio.Task[None] | None = None
 
     def run(self) -> None:
@@ -106,6 +119,10 @@ class Server(DaphneServer):
         """Remember the port, so that a drain can close it."""
         super().listen_success(port)
         self.ports.append(port)
+        if getattr(port, "factory", None) is self.http_factory:  # behind TLS or the PROXY protocol it is another
+            port.factory = EntranceFactory(self)
+            port.transport = LEAN.get(type(port), port.transport)
+            self.entrances.append(port.factory)
         # autobahn would cut a client whose message is too large, and a slow one a second after its close frame.
         self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_HANDSHAKE_LIMIT)
         if self.pid_file is not None:
@@ -117,24 +134,33 @@ class Server(DaphneServer):
             port._bindPath = b"\0"  # noqa: SLF001 - Twisted is pinned
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
-        """Run the application for a connection, with our extensions in its scope."""
-        scope["extensions"] = self._extensions()
-        if isinstance(protocol, ReplicaWebSocket):
-            scope["extensions"]["websocket.http.response"] = {}
-            scope["extensions"]["fanout.socket"] = {"socket": ReplicaSocket(protocol)}
-        return super().create_application(protocol, scope)
+        """Run the application for a connection, with our extensions in its scope; return what takes its events."""
+        scope["extensions"] = dict(self._extensions)
+        if not isinstance(protocol, ReplicaWebSocket):
+            return super().create_application(protocol, scope)
+        scope["asgi"] = {"version": "3.0"}
+        scope["extensions"]["websocket.http.response"] = {}
+        scope["extensions"]["fanout.socket"] = {"socket": ReplicaSocket(protocol)}
+        inbox = Inbox(protocol)
+        application = self.application(scope=scope, receive=inbox.get, send=partial(self.handle_reply, protocol))
+        self.connections[protocol]["application_instance"] = asyncio.ensure_future(inbox.run(application))
+        return inbox
 
-    async def _paced(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        """Run the application with a `receive` that knows backpressure."""
-        if scope["type"] == "websocket":
-            receive = scope["extensions"]["fanout.socket"]["socket"].pace.receiving(receive)
-        await self._unpaced(scope, receive, send)
+    def timeout_checker(self) -> None:
+        """Keep every connection's limits; called every two seconds."""
+        for entrance in self.entrances:
+            entrance.hand_over_silent()
+        super().timeout_checker()
 
     def kill_all_applications(self) -> Any:
         """Cancel what still runs; a connection whose application has ended already is no error."""
-        for details in self.connections.values():
+        idle = []
+        for protocol, details in self.connections.items():
             details.setdefault("application_instance", _finished())
-        return super().kill_all_applications()
+            if details["application_instance"].done() and _is_attached(protocol):
+                idle.append(protocol.application_queue.finish())
+        told = Deferred.fromFuture(asyncio.gather(*idle, return_exceptions=True))
+        return DeferredList([super().kill_all_applications(), told])
 
     def status(self) -> dict[str, Any]:
         """Return what the replica knows of itself: open WebSockets, uptime in seconds, whether it drains."""
@@ -143,11 +169,6 @@ class Server(DaphneServer):
             "uptime": time.monotonic() - self._started,
             "draining": self.draining.is_set(),
         }
-
-    def _extensions(self) -> dict[str, Any]:
-        if not self.name:
-            return {}
-        return {"fanout.replica": {"name": self.name, "status": self.status, "draining": self.draining}}
 
     def _running(self) -> None:
         self._listening()
@@ -213,9 +234,10 @@ class Server(DaphneServer):
 
     def _running_applications(self) -> list[asyncio.Future[Any]]:
         return [
-            details["application_instance"]
-            for details in self.connections.values()
-            if "application_instance" in details and not details["application_instance"].done()
+            protocol.application_queue.finished() if _is_attached(protocol) else details["application_instance"]
+            for protocol, details in self.connections.items()
+            if _is_attached(protocol)
+            or ("application_instance" in details and not details["application_instance"].done())
         ]
 
     def _remove_pid_file(self) -> None:
@@ -232,6 +254,12 @@ class Server(DaphneServer):
             for protocol, details in self.connections.items()
             if isinstance(protocol, ReplicaWebSocket) and "disconnected" not in details
         ]
+
+
+def _is_attached(protocol: Any) -> bool:
+    """Whether a handler of the application waits for what the client does."""
+    inbox = getattr(protocol, "application_queue", None)
+    return isinstance(inbox, Inbox) and inbox.attached
 
 
 def _withdraw(port: Any) -> None:

@@ -16,7 +16,6 @@ from server.frames import text_frame
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from server.pace import Pace
     from server.websocket import ReplicaWebSocket
 
 ANSWERS_LIMIT = 1024 * 1024
@@ -59,11 +58,6 @@ class ReplicaSocket:
         self._direct: Any = transport.socket.send if bare else None
 
     @property
-    def pace(self) -> Pace:
-        """What the client has sent and the application has not taken yet."""
-        return self._protocol.pace
-
-    @property
     def farewell(self) -> bytes | None:
         """Payload of the text frame that a drain sends before it closes."""
         return self._protocol.farewell
@@ -88,6 +82,10 @@ class ReplicaSocket:
     def close(self, code: int, reason: str) -> None:
         """Say goodbye behind what is queued; does nothing if the socket is closed or closing."""
         self._protocol.close(code, reason)
+
+    async def serve(self, handler: Any) -> None:
+        """Have `handler.receive(event)` and `handler.disconnect()` called; returns at once."""
+        self._protocol.application_queue.attach(handler)
 
     def write(self, frame: bytes, limit: int | None) -> None:
         """Write whole frames, straight to the kernel when nothing waits before it."""

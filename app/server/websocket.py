@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from autobahn.util import encode_truncate
-from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from daphne.utils import parse_x_forwarded_for
+from daphne.ws_protocol import WebSocketFactory
+from twisted.internet import unix
 
-from server.pace import READ_BYTES, Pace
+from server.inbox import READ_BYTES
+from server.lean import LeanProtocol
 from server.sockets import ANSWERS_LIMIT, ReplicaSocket
 
 if TYPE_CHECKING:
     from server.server import Server
+    from server.upgrade import Upgrade
 
 REASON_LIMIT = 123
 """Bytes of a close reason: a control frame holds 125, two are the code."""
@@ -21,11 +26,30 @@ SENDABLE = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
 """Close codes that a frame may carry (RFC 6455, 7.4, and its registry); any other breaks the protocol."""
 
 
-class ReplicaWebSocket(WebSocketProtocol):
+class Handshake:
+    """What Daphne's `handshake_deferred` is for: it is told how the application has answered."""
+
+    __slots__ = ("_protocol",)
+
+    def __init__(self, protocol: ReplicaWebSocket) -> None:
+        self._protocol = protocol
+
+    def callback(self, accepted: Any) -> None:
+        """Accept, with subprotocol and headers."""
+        self._protocol.succeedHandshake(accepted)
+
+    def errback(self, denied: Any) -> None:
+        """Refuse, by a ConnectionDeny."""
+        self._protocol.failHandshake(denied.reason, denied.code)
+
+    def addErrback(self, handler: Any) -> None:  # noqa: N802 - Twisted's name
+        """Nothing can go wrong here that nobody has seen."""
+
+
+class ReplicaWebSocket(LeanProtocol):
     """One WebSocket connection."""
 
     server: Server
-    pace: Pace
     farewell: bytes | None = None
     """Payload of the text frame that a drain sends before it closes."""
     refusal: dict[str, Any] | None = None
@@ -49,15 +73,46 @@ class ReplicaWebSocket(WebSocketProtocol):
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Read in small bites, so that one client's frames do not keep the others waiting."""
-        self.pace = Pace(self)
         self.transport.bufferSize = READ_BYTES
         super().connectionMade()
 
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802,N803 - autobahn's names
-        """Hand a message to the application."""
-        if not self.muted:
-            self.pace.arrived(len(payload))
-        super().onMessage(payload, isBinary)
+    def upgrade(self, head: Upgrade, rest: bytes) -> None:
+        """Do for a plain upgrade what autobahn's `processHandshake` and Daphne's `onConnect` do for any."""
+        self.socket_opened = self.last_ping = time.time()
+        self.path, self.websocket_protocols, self._wskey = head.raw_path, head.subprotocols, head.key
+        self.client_addr, self.server_addr = self._addresses(head)
+        self.data = rest
+        self.handshake_deferred = Handshake(self)
+        self.server.protocol_connected(self)
+        scope = {
+            "type": "websocket",
+            "path": head.path,
+            "raw_path": head.raw_path,
+            "root_path": self.server.root_path,
+            "headers": head.headers,
+            "query_string": head.query_string,
+            "client": self.client_addr,
+            "server": self.server_addr,
+            "subprotocols": list(head.subprotocols),
+        }
+        self.applicationCreateWorked(self.server.create_application(self, scope))
+
+    def _addresses(self, head: Upgrade) -> tuple[list[Any] | None, list[Any] | None]:
+        """Return the client's and the server's address, as Daphne finds them."""
+        client = server = None
+        if not isinstance(self.transport, unix.Server):
+            peer, host = self.transport.getPeer(), self.transport.getHost()
+            client, server = [str(peer.host), peer.port], [str(host.host), host.port]
+        names = self.server.proxy_headers
+        if names[0] is not None:
+            said = {name: value for name, value in head.headers if name in self.server.proxy_header_names}
+            client, self.client_scheme = parse_x_forwarded_for(said, *names, client)
+        return client, server
+
+    def processHandshake(self) -> None:  # noqa: N802 - autobahn's name
+        """Read the head; what a client sends behind it waits until the handshake is answered."""
+        if not hasattr(self, "handshake_deferred"):
+            super().processHandshake()
 
     def onPing(self, payload: bytes) -> None:  # noqa: N802 - autobahn's name
         """Answer, but not a client that does not read its answers."""
@@ -66,7 +121,8 @@ class ReplicaWebSocket(WebSocketProtocol):
 
     def onOpen(self) -> None:  # noqa: N802 - autobahn's name
         """Begin; a handshake that ends while the replica drains is told to go at once."""
-        super().onOpen()
+        if self.server.action_logger:
+            super().onOpen()
         if self.server.draining.is_set():
             self.server.send_away(self)
 
@@ -84,6 +140,14 @@ class ReplicaWebSocket(WebSocketProtocol):
             code = code if code in SENDABLE else INTERNAL_ERROR
             # sendClose refuses 1001, 1012 and 1013 (autobahn#1642).
             self.sendCloseFrame(code=code, reasonUtf8=encode_truncate(reason, REASON_LIMIT))
+
+    def check_timeouts(self) -> None:
+        """Keep Daphne's limits, and autobahn's for the opening handshake."""
+        limit = self.openHandshakeTimeout
+        if self.state == self.STATE_CONNECTING and 0 < limit < self.duration():
+            self.onOpenHandshakeTimeout()
+        else:
+            super().check_timeouts()
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802 - Daphne's name
         """Close as Daphne's own time limits do."""
@@ -139,12 +203,16 @@ def _response(refusal: dict[str, Any], more: list[tuple[bytes, bytes]]) -> bytes
 
 
 class ReplicaWebSocketFactory(WebSocketFactory):
-    """Makes ReplicaWebSockets."""
+    """Makes ReplicaWebSockets, whose configuration is their class's."""
 
-    protocol = ReplicaWebSocket
+    def setProtocolOptions(self, **options: Any) -> None:  # noqa: N802 - autobahn's name
+        """Configure the sockets that are made from now on."""
+        super().setProtocolOptions(**options)
+        configuration = {name: getattr(self, name) for name in ReplicaWebSocket.CONFIG_ATTRS}
+        accept = staticmethod(configuration.pop("perMessageCompressionAccept"))
+        shared = {"factory": self, "server": self.server_class, "perMessageCompressionAccept": accept}
+        self.protocol = type(ReplicaWebSocket.__name__, (ReplicaWebSocket,), configuration | shared)
 
-    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 - Twisted's name
-        """Return the protocol of a new connection; even its refusal of a malformed handshake knows the server."""
-        protocol = super().buildProtocol(addr)
-        protocol.server = self.server_class
-        return protocol
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: ARG002,N802 - Twisted's name
+        """Return the protocol of a new connection."""
+        return self.protocol()

@@ -261,7 +261,7 @@ async def test_a_slow_asgi_client_is_closed_at_its_limit():
     async def free(message):
         fine.append(message)
 
-    slow, fast = AsgiSocket(stuck), AsgiSocket(free)
+    slow, fast = AsgiSocket(None, stuck), AsgiSocket(None, free)
     for _ in range(20):
         AsgiBroadcaster().broadcast([slow, fast], [b"x" * 100], limit=1000)
         await asyncio.sleep(0)
