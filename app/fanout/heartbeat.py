@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 BEAT_EVERY = 2.0
 """Seconds between two beats; each is one small call of Redis a process."""
-STALE_AFTER = 8.0
-"""Seconds without a beat after which a process is doubted: past an outage of Redis and the reconnect behind it."""
-DOUBTS = 2
-"""Beats of ours in which a process has to be doubted before it is gone: with STALE_AFTER 12 s, 15 s are promised."""
+AGAIN_AFTER = 0.5
+"""Seconds before a beat that Redis did not take is repeated."""
+STALE_AFTER = 6.0
+"""Seconds without a beat after which a process is doubted: one beat may be lost, with the 2 s that it waits."""
+DOUBTS = 3
+"""Beats of ours in which a process has to be doubted before it is gone: a Redis that has forgotten everything gives
+the others the time between them to beat again. With STALE_AFTER 12 s at most; 15 s are promised."""
 
 
 class Heartbeat:
@@ -64,12 +67,11 @@ class Heartbeat:
     async def _run(self) -> None:
         while True:
             try:
-                alive = await self.beat()
+                self._judge(await self.beat())
             except Unavailable:
-                alive = None  # nobody can be judged
-            if alive is not None:
-                self._judge(alive)
-            await asyncio.sleep(BEAT_EVERY)
+                await asyncio.sleep(AGAIN_AFTER)
+            else:
+                await asyncio.sleep(BEAT_EVERY)
 
     def _judge(self, alive: frozenset[str]) -> None:
         now = asyncio.get_running_loop().time()

@@ -95,7 +95,7 @@ class Roster:
         known = self._parts.get(part.process)
         if known is not None and known.number >= part.number:
             return
-        # An empty part is kept: it is the newest of its process, whatever an older one that comes late says.
+        # An empty part is kept, too: it is the newest of its process, whatever an older one that comes late says.
         self._parts[part.process] = part
         self._telling()
 
@@ -122,6 +122,8 @@ class Roster:
         for part in parts:
             if part.process in alive:
                 self.take(part)
+            else:
+                await self._layer.forget(self._group, part)
 
     def _part(self) -> Part:
         named = dict(islice(self._own.items(), MEMBERS_LIMIT))

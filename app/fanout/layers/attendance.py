@@ -39,7 +39,7 @@ class Attendance:
             self._key(group),
             [
                 topic, part.process, part.number, envelope.encode_part(part, self._serializer), ENVELOPE,
-                int(PART_LIFETIME * 1000), 1 if part.count else 0,
+                int(PART_LIFETIME * 1000),
             ],
         )  # fmt: skip
 
@@ -50,6 +50,10 @@ class Attendance:
         except RedisError as error:
             raise Unavailable(f"Redis can't tell who is in {group}: {error}") from error
         return [envelope.decode_part(value.partition(b":")[2], self._serializer) for value in kept]
+
+    async def forget(self, group: str, part: Part) -> None:
+        """See FanoutLayer."""
+        await self._run(scripts.forget, group, self._key(group), [part.process, part.number])
 
     async def beat(self, process: str, stale_after: float) -> set[str]:
         """See FanoutLayer."""

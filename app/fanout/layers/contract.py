@@ -51,11 +51,14 @@ class FanoutLayer(Protocol):
     async def announce(self, group: str, part: Part) -> None:
         """Keep what a process says of its members, and tell every `on_part`; an older part changes nothing kept.
 
-        An empty part is not kept, only told. What is kept lasts PART_LIFETIME. Raises Unavailable.
+        What is kept lasts for three times the interval at which processes repeat it. Raises Unavailable.
         """
 
     async def presence(self, group: str) -> list[Part]:
         """Return the newest part of each process, also of those that died without a word. Raises Unavailable."""
+
+    async def forget(self, group: str, part: Part) -> None:
+        """Remove a part of a process that is dead, unless it has announced a newer one. Raises Unavailable."""
 
     async def beat(self, process: str, stale_after: float) -> set[str]:
         """Note that a process lives; return those that did so within `stale_after` seconds. Raises Unavailable."""

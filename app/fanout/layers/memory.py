@@ -116,6 +116,10 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         """See FanoutLayer."""
         return self._attendance.presence(group)
 
+    async def forget(self, group: str, part: Part) -> None:
+        """See FanoutLayer."""
+        self._attendance.forget(group, part)
+
     async def beat(self, process: str, stale_after: float) -> set[str]:
         """See FanoutLayer."""
         return self._attendance.beat(process, stale_after)

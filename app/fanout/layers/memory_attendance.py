@@ -18,15 +18,18 @@ class MemoryAttendance:
         self._beats: dict[str, float] = {}
 
     def announce(self, group: str, part: Part) -> None:
-        """Keep the part unless a newer one is known; an empty one is not kept."""
-        parts = self._parts[group]
-        known = parts.get(part.process)
+        """Keep the part unless a newer one is known."""
+        known = self._parts[group].get(part.process)
         if known is None or known.number < part.number:
-            parts[part.process] = part
-            if not part.count:
-                del parts[part.process]
-        if not parts:
-            del self._parts[group]
+            self._parts[group][part.process] = part
+
+    def forget(self, group: str, part: Part) -> None:
+        """Remove the part unless a newer one is known."""
+        parts = self._parts.get(group, {})
+        if parts.get(part.process) == part:
+            del parts[part.process]
+            if not parts:
+                del self._parts[group]
 
     def presence(self, group: str) -> list[Part]:
         """Return what is kept."""

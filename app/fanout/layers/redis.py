@@ -90,6 +90,10 @@ class RedisChannelLayer(RedisPubSubChannelLayer):
         """See FanoutLayer."""
         return await self._get_layer().attendance.presence(group)
 
+    async def forget(self, group: str, part: Part) -> None:
+        """See FanoutLayer."""
+        await self._get_layer().attendance.forget(group, part)
+
     async def beat(self, process: str, stale_after: float) -> set[str]:
         """See FanoutLayer."""
         return await self._get_layer().attendance.beat(process, stale_after)

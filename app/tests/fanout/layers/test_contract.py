@@ -494,12 +494,20 @@ class TestPresence:
         assert await other.presence(GROUPS[1]) == []
 
     async def test_the_newest_part_of_a_process_counts(self, layer):
-        """An older part that comes late changes nothing; an empty one is not kept."""
+        """An older part that comes late changes nothing; the empty one of a process that has left is kept, too."""
         await layer.announce(GROUPS[0], part("one", 5, "a"))
         await layer.announce(GROUPS[0], part("one", 4))
         assert await layer.presence(GROUPS[0]) == [part("one", 5, "a")]
         await layer.announce(GROUPS[0], part("one", 6))
-        assert await layer.presence(GROUPS[0]) == []
+        assert await layer.presence(GROUPS[0]) == [part("one", 6)]
+
+    async def test_a_part_of_the_dead_can_be_removed(self, layer):
+        """It is gone, unless the process was alive after all and has announced a newer one."""
+        await layer.announce(GROUPS[0], part("one", 5, "a"))
+        await layer.announce(GROUPS[0], part("two", 6, "b"))
+        await layer.forget(GROUPS[0], part("one", 4, "a"))
+        await layer.forget(GROUPS[0], part("two", 6, "b"))
+        assert await layer.presence(GROUPS[0]) == [part("one", 5, "a")]
 
     async def test_who_listens_to_publications_only_hears_no_parts(self, layer, tools):
         """A receiver without `on_part`, and a consumer in the group, get the publication alone."""
