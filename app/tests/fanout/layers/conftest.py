@@ -102,12 +102,17 @@ async def redis_layer(layer_prefix):
 def make_layer(request, redis_layer):
     """Make layers that hear each other, each as if in a process of its own; in memory there is only one."""
     if request.param == "memory":
-        layer = InMemoryChannelLayer()
-        return lambda: layer
+        made = []
+
+        def the_one(**options):
+            made.extend([] if made else [InMemoryChannelLayer(**options)])
+            return made[0]
+
+        return the_one
     servers = [request.getfixturevalue("redis_server")]
     if request.param == "redis-2-hosts":
         servers.append(request.getfixturevalue("second_redis_server"))
-    return lambda: redis_layer(*servers)
+    return lambda **options: redis_layer(*servers, **options)
 
 
 @pytest.fixture
