@@ -41,7 +41,10 @@ class FanoutLayer(Protocol):
         """Return the newest position of a durable group. Raises Unavailable."""
 
     async def read(self, group: str, after: Position, through: int) -> list[Publication]:
-        """Return what the stream still holds behind `after`, up to the offset `through`. Raises Unavailable."""
+        """Return what the stream still holds behind `after`, up to the offset `through`.
+
+        Raises Unavailable, also when the stream is in another epoch than `after` by now: ask for `top` again.
+        """
 
     def on_back(self, callback: Callable[[], None]) -> None:
         """Call back whenever a lost connection has been made anew: publications may have been missed."""

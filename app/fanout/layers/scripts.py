@@ -31,6 +31,7 @@ class Script:
 
 append = Script("prelude", "append")
 position = Script("prelude", "position")
+read = Script("prelude", "read")
 
 send = Script("queue", "send")
 take = Script("queue", "take")

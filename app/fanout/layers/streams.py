@@ -59,17 +59,16 @@ class Streams:
 
     async def read(self, group: str, after: Position, through: int) -> list[Publication]:
         """See FanoutLayer."""
-        publisher = self._shard_of(group).publisher
-        try:
-            entries = await publisher.execute(
-                "XRANGE", self._key("stream", group), f"{after.offset + 1}-0", f"{through}-0"
-            )
-        except RedisError as error:
-            raise Unavailable(f"Redis can't read the stream of {group}: {error}") from error
+        keys = [self._key("meta", group), self._key("stream", group)]
+        ids = [f"{after.offset + 1}-0", f"{through}-0"]
+        arguments = [_new_epoch(), int(META_LIFETIME * 1000), after.epoch, *ids]
+        entries = await self._run(scripts.read, group, keys, arguments)
+        if entries is None:
+            raise Unavailable(f"The stream of {group} began a new epoch while it was read; try again.")
         return [self._publication(group, after.epoch, name, fields) for name, fields in entries]
 
-    def _publication(self, group: str, epoch: str, name: bytes, fields: Any) -> Publication:
-        body = fields[b"b"] if isinstance(fields, dict) else fields[fields.index(b"b") + 1]
+    def _publication(self, group: str, epoch: str, name: bytes, fields: list[bytes]) -> Publication:
+        body = dict(zip(fields[::2], fields[1::2], strict=True))[b"b"]  # a newer replica may add fields
         position = Position(epoch, int(name.partition(b"-")[0]))
         return envelope.decode_body(group, body, self._serializer, position)
 
