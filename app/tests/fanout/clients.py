@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import uuid
 
@@ -18,6 +19,8 @@ MARK = 3
 OUTAGE = 60
 """Seconds in which a broken Redis is back, also by a failover on a busy machine."""
 KEPT = 50
+HOP = 25
+"""Frames after which a hopper moves on."""
 
 
 class Kept(Policy):
@@ -55,6 +58,8 @@ class Client:
 
     async def join(self, hub, group, **options):
         self.entry = await hub.join(group, self, ENCODER, **options)
+        if self.entry.reset:
+            self.frames.append(ENCODER.reset(group, self.entry.position, self.entry.reset))
         self.frames += map(ENCODER.publication, self.entry.recovered)
         return self.entry
 
@@ -101,6 +106,44 @@ class Client:
 
     async def told_reset(self):
         await self.heard("reset")
+
+
+class Hopper(Client):
+    """A client that leaves and comes back behind its position all the time, each time to another replica."""
+
+    async def hop(self, hubs, group, done, since=None):
+        """Go on until `done` is set; the last hub keeps it."""
+        await self.join(hubs[0], group, since=since)
+        for hub in itertools.cycle(hubs):
+            entry, hop_at = self.entry, len(self.frames) + HOP
+            while len(self.frames) < hop_at and not done.is_set():
+                await self.changes(done)
+            self.hub.leave(entry.subscription)
+            await self.come_back(hub, group)
+            if done.is_set():
+                return
+
+    async def join(self, hub, group, **options):
+        self.hub = hub
+        return await super().join(hub, group, **options)
+
+    async def changes(self, done):
+        """Wait for a frame, or until there is nothing to wait for."""
+        self.arrived.clear()
+        ended = asyncio.create_task(done.wait())
+        frame = asyncio.create_task(self.arrived.wait())
+        await asyncio.wait((ended, frame), return_when=asyncio.FIRST_COMPLETED)
+        for task in (ended, frame):
+            task.cancel()
+
+    async def come_back(self, hub, group):
+        """Join behind the position; when Redis is away, again until it is back."""
+        async with asyncio.timeout(OUTAGE):
+            while True:
+                with contextlib.suppress(Unavailable):
+                    await self.join(hub, group, since=self.position)
+                    return
+                await asyncio.sleep(0.05)
 
 
 class Encoder:
