@@ -7,6 +7,8 @@ import pytest
 from fanout.errors import Unavailable
 from fanout.layers.queues import POLL
 
+pytestmark = pytest.mark.fault
+
 CHANNEL = "thumbnails"
 COUNT = 300
 LATE = 10

@@ -10,6 +10,8 @@ import pytest
 from fanout.errors import Unavailable
 from fanout.layers import envelope
 
+pytestmark = pytest.mark.fault
+
 GROUP = "chat.lobby"
 HEALED_SECONDS = 2
 """The design's limit for a gap; what the layer promises."""

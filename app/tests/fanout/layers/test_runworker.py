@@ -96,6 +96,7 @@ async def test_three_workers_share_the_work(client, redis_server, start_worker):
     assert (await client.answer())["number"] == 90, "a message was worked on twice"
 
 
+@pytest.mark.fault
 async def test_a_killed_worker_takes_no_more_with_it_than_it_had(client, redis_server, start_worker):
     """After kill -9 of one of two, everything that is asked for then is done, once, by the other."""
     dies, stays = start_worker(redis_server), start_worker(redis_server)
@@ -115,6 +116,7 @@ async def test_a_killed_worker_takes_no_more_with_it_than_it_had(client, redis_s
     assert client.workers == {stays.pid}
 
 
+@pytest.mark.fault
 async def test_a_worker_outlives_a_restart_of_redis(own_redis, redis_layer, start_worker):
     """A worker that was there before goes on when Redis is back."""
     client = Client(redis_layer(own_redis))
