@@ -3,9 +3,9 @@
 PYTHON ?= python3
 # Some shells set NAME to the host's: only one given to make counts.
 NAME =
-export REPLICAS PORT MODE BIND TRUSTED_PROXIES SLOTS RUN_DIR ENV_FILE NAME FOLLOW ARGS
+export REPLICAS PORT MODE BIND TRUSTED_PROXIES SLOTS RUN_DIR ENV_FILE NAME FOLLOW ARGS REPEAT
 
-.PHONY: help up down status logs scale restart test check lock
+.PHONY: help up down status logs scale restart test soak check lock
 .DEFAULT_GOAL := help
 
 FLEET = @PYTHONPATH=deploy $(PYTHON) -m fleet
@@ -33,6 +33,9 @@ restart: ## one replica after the other, each drained first
 
 test: ## all tests
 	$(FLEET) test
+
+soak: ## the fault tests again and again
+	$(FLEET) soak
 
 check: ## lint, types, import rules, nginx
 	$(FLEET) check

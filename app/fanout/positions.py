@@ -23,7 +23,7 @@ class Position:
 
 
 class OtherEpoch(Exception):
-    """The stream is in another epoch than the position; `args[0]` is that epoch."""
+    """The stream is in another epoch by now than the one that was asked for (`args[0]`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-VERBS = ("up", "down", "status", "logs", "scale", "restart", "test", "check", "lock", "help")
+VERBS = ("up", "down", "status", "logs", "scale", "restart", "test", "soak", "check", "lock", "help")
 VARIABLES = (
     "REPLICAS", "PORT", "MODE", "BIND", "TRUSTED_PROXIES", "SLOTS", "RUN_DIR", "ENV_FILE", "NAME", "FOLLOW", "ARGS",
+    "REPEAT",
 )  # fmt: skip
 """Each may be given to make (`make up PORT=8081`) or as an option (`--port 8081`)."""
 
 MOST_SLOTS = 128  # each empty one costs a failed connect a second
 HIGHEST_PORT = 65535
+MOST_ROUNDS = 1000  # some three days
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Options:
     name: str | None = None
     follow: bool = True
     arguments: tuple[str, ...] = ()
+    repeat: int | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,6 +68,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Optio
         name=given["name"],
         follow=_switch(given["follow"]),
         arguments=tuple(shlex.split(given["args"] or "")),
+        repeat=_number(given, "repeat", 1, MOST_ROUNDS, "5"),
     )
 
 

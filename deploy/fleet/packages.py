@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
     from fleet.progress import Progress
 
-PACKAGES = {"nginx": "nginx", "redis-server": "redis-server", "chromium": "chromium"}
+PACKAGES = {
+    "nginx": "nginx",
+    "redis-server": "redis-server",
+    "redis-sentinel": "redis-sentinel",
+    "chromium": "chromium",
+}
 """Program → the package of Debian and Ubuntu that brings it."""
-SERVICES = ("nginx", "redis-server")
+SERVICES = ("nginx", "redis-server", "redis-sentinel")
 """Programs whose packages would start a service of the same name at the next boot."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")  # packages ask it before they start a service; 101 says no

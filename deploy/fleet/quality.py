@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fleet.progress import Progress
     from fleet.state import Run
 
+TEST_PROGRAMS = ("nginx", "redis-server", "redis-sentinel", "chromium")
+"""What the tests need of the distribution."""
 NOT_HANDED_ON = (*VARIABLES, "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 BIN = Path(sys.executable).parent
 CHECKS = (
@@ -36,7 +38,7 @@ LOCKS = (
 
 def test(asked: Options, _run: Run, progress: Progress) -> int:
     """Run the tests with what they need installed."""
-    packages.ensure(("nginx", "redis-server", "chromium"), progress)
+    packages.ensure(TEST_PROGRAMS, progress)
     return _call([str(BIN / "python"), "-m", "pytest", *asked.arguments])
 
 
@@ -96,7 +98,7 @@ def _resolve(name: str, extras: Sequence[str]) -> None:
 def _passes(name: str, command: Sequence[str], progress: Progress) -> bool:
     with progress.step(name) as step:
         done = subprocess.run(
-            [str(BIN / command[0]), *command[1:]], cwd=REPOSITORY, env={**_environ(), "PYTHONPATH": "app"},
+            [str(BIN / command[0]), *command[1:]], cwd=REPOSITORY, env={**environ(), "PYTHONPATH": "app"},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         step.note = "" if done.returncode == 0 else "failed"
@@ -107,9 +109,9 @@ def _passes(name: str, command: Sequence[str], progress: Progress) -> bool:
 
 def _call(command: Sequence[str]) -> int:
     """Run a command in the repository as if it had been typed there, without make's variables."""
-    return subprocess.run(command, cwd=REPOSITORY, env=_environ(), check=False).returncode
+    return subprocess.run(command, cwd=REPOSITORY, env=environ(), check=False).returncode
 
 
-def _environ() -> dict[str, str]:
+def environ() -> dict[str, str]:
     """Return the environment without what make and its caller meant for the fleet."""
     return {name: value for name, value in os.environ.items() if name not in NOT_HANDED_ON}

@@ -12,6 +12,7 @@ Several Django Channels replicas behind nginx, on this machine.
   make down      stop everything. Data stays in .run/
 
   make test      all tests, on a fleet of their own beside a running one (ARGS="-k chat" for some of them)
+  make soak      the tests that break Redis and replicas, 20 times over (REPEAT=5 ARGS="-k failover" for less)
   make check     lint, types, import rules, the nginx configuration
   make lock      renew requirements.txt and requirements-dev.txt from pyproject.toml
   make help      this
@@ -24,6 +25,7 @@ Values, given as in `make up REPLICAS=5 PORT=8081`; what is not given stays as i
                       in FANOUT_ALLOWED_HOSTS
   TRUSTED_PROXIES=    proxies in front whose X-Forwarded-For is believed: 10.0.0.0/8,192.0.2.7. Default: none
   SLOTS=16            places nginx keeps for replicas
+  REPEAT=20           rounds of `make soak`
   MODE=native         plain processes on this host
   RUN_DIR=.run        folder for sockets, process ids, logs and data; another folder and PORT is another fleet
   ENV_FILE=.env       file with FANOUT_… variables; the shell's own win over it

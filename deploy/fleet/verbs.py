@@ -10,6 +10,7 @@ from fleet.progress import Progress
 from fleet.quality import check, lock, test
 from fleet.restart import restart
 from fleet.scale import scale
+from fleet.soak import soak
 from fleet.status import status
 from fleet.up import up
 
@@ -27,6 +28,7 @@ VERBS: dict[str, Callable[[Options, Run, Progress], int]] = {
     "scale": scale,
     "restart": restart,
     "test": test,
+    "soak": soak,
     "check": check,
     "lock": lock,
 }

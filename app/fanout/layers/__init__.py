@@ -12,6 +12,9 @@ Guarantees of both layers, in the words of the design:
   hub fills it from the stream (durable groups).
 - `append` returns when the publication is in the stream; offsets are 1, 2, 3 without holes. The same
   idempotency key within its window is one publication, whichever process it reaches.
+- `send` to a general channel (a name without "!") waits, bounded by `capacity` and for `expiry` seconds, for exactly
+  one receiver: of a worker process that is killed, at most what it had taken is lost. Only a failover that loses
+  acknowledged writes can give a message to a second receiver, or to none.
 - A new epoch begins whenever the stream could have lost or reused offsets, and remembers the old one's
   last surviving offset.
 """

@@ -14,6 +14,7 @@ from channels.layers import InMemoryChannelLayer as ChannelsInMemoryChannelLayer
 
 from fanout.layers.events import event_of, publication_of
 from fanout.layers.memory_attendance import MemoryAttendance
+from fanout.layers.memory_queues import MemoryQueues
 from fanout.layers.memory_streams import MemoryStreams
 from fanout.positions import Position
 from fanout.publication import Publication
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
 class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
     """A Channels layer for `CHANNEL_LAYERS` that needs no Redis. Other processes do not hear it."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, channel_capacity: dict[Any, int] | None = None, **options: Any) -> None:
         super().__init__(**options)
+        self.channel_capacity = self.compile_capacities(channel_capacity or {})
         self._receivers: dict[str, dict[_Subscriber, PartReceiver | None]] = defaultdict(dict)
         self._waiting: dict[str, AbstractEventLoop] = {}
+        self._queues = MemoryQueues(self)
         self._streams = MemoryStreams()
         self._attendance = MemoryAttendance()
 
@@ -44,6 +47,10 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
 
     async def send(self, channel: str, message: dict[str, Any]) -> None:
         """Send a message to a channel; its receiver may wait on another event loop, as of a thread."""
+        self.require_valid_channel_name(channel)
+        if "!" not in channel:
+            self._queues.send(channel, deepcopy(message))
+            return
         loop = self._waiting.get(channel)
         if loop is None or loop is asyncio.get_running_loop() or loop.is_closed():
             await super().send(channel, message)
@@ -56,7 +63,10 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
             super().send(channel, message).send(None)
 
     async def receive(self, channel: str) -> Any:
-        """Return the next message of a channel; when cancelled, the channel is gone, as its consumer is."""
+        """Return the next message; when a specific channel's receive is cancelled, it is gone, as its consumer is."""
+        self.require_valid_channel_name(channel)
+        if "!" not in channel:
+            return await self._queues.receive(channel)
         self._waiting[channel] = asyncio.get_running_loop()
         try:
             return await super().receive(channel)
@@ -137,6 +147,7 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         """Make the layer like new."""
         await super().flush()
         self._receivers.clear()
+        self._queues.clear()
         self._streams.clear()
         self._attendance.clear()
 

@@ -45,7 +45,7 @@ class MemoryStreams:
             stream = self._stream(group)
             epoch, kept = stream.epoch, tuple(stream.publications)
         if epoch != after.epoch:
-            raise OtherEpoch(epoch)
+            raise OtherEpoch(after.epoch)
         return [
             publication
             for publication in kept

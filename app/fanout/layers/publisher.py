@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fanout.errors import Unavailable
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+COMMAND_TIMEOUT = 2.0
+"""Seconds for commands, their connect and the question to Sentinel: the longest wait for a Redis that is dead."""
 BATCH_LIMIT = 500
 """Commands a round trip: bounds how long one failing batch makes its callers wait."""
 
@@ -29,7 +31,7 @@ class Publisher:
         self._task: asyncio.Task[None] | None = None
 
     async def execute(self, *command: Any) -> Any:
-        """Return Redis' answer. Raise Unavailable when there is none in time (socket_timeout)."""
+        """Return Redis' answer. Raise Unavailable when there is none within COMMAND_TIMEOUT."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, answer))
         if self._task is None:
@@ -53,10 +55,7 @@ class Publisher:
 
     async def _round_trip(self, batch: list[tuple[tuple[Any, ...], asyncio.Future[Any]]]) -> None:
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for command, _ in batch:
-                    pipeline.execute_command(*command)
-                answers: list[Any] = await pipeline.execute(raise_on_error=False)
+            answers = await self._ask([command for command, _ in batch])
         except Exception as error:  # whatever it is, no caller may wait for ever
             if not isinstance(error, (RedisError, OSError)):
                 logger.exception("an error that nobody foresaw while publishing")
@@ -71,6 +70,17 @@ class Publisher:
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
+
+    async def _ask(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        """Return an answer, or an exception in its place, for each command."""
+        async with asyncio.timeout(COMMAND_TIMEOUT), self._redis.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        if any(isinstance(answer, ReadOnlyError) for answer in answers):
+            # Another server is the master now: the next connection is made to wherever the address leads by then.
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
+        return answers
 
 
 def _unavailable(error: Exception) -> Unavailable:

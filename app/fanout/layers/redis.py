@@ -8,6 +8,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from channels.layers import BaseChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
 from channels_redis.serializers import registry
 from channels_redis.utils import _consistent_hash, _wrap_close, decode_hosts
@@ -16,6 +17,7 @@ from fanout.errors import Unavailable
 from fanout.layers import envelope
 from fanout.layers.attendance import Attendance
 from fanout.layers.events import event_of, publication_of
+from fanout.layers.queues import Queues
 from fanout.layers.shard import Shard
 from fanout.layers.streams import Streams
 from fanout.publication import Publication
@@ -38,11 +40,22 @@ class RedisChannelLayer(RedisPubSubChannelLayer):
     """A Channels layer for `CHANNEL_LAYERS`; takes the options of channels_redis' pub/sub layer.
 
     `hosts`, `prefix`, `symmetric_encryption_keys`, `serializer_format` as there; `on_disconnect` and
-    `on_reconnect` are called. `fanout.layers` states the guarantees.
+    `on_reconnect` are called. `capacity` and `channel_capacity` (messages) and `expiry` (seconds) bound
+    what waits in a general channel, as in every layer of Channels. `fanout.layers` states the guarantees.
     """
 
-    def __init__(self, *args: Any, symmetric_encryption_keys: Any = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        symmetric_encryption_keys: Any = None,
+        capacity: int = 100,
+        channel_capacity: dict[Any, int] | None = None,
+        expiry: float = 60,
+        **options: Any,
+    ) -> None:
         super().__init__(*args, symmetric_encryption_keys=symmetric_encryption_keys, **options)
+        self.limits = BaseChannelLayer(expiry=expiry, capacity=capacity)
+        self.limits.channel_capacity = self.limits.compile_capacities(channel_capacity or {})
         # Publications carry bytes, which JSON can't: they are MessagePack, whatever events travel in.
         self.publication_serializer: envelope.Serializer = registry.get_serializer(
             "msgpack", symmetric_encryption_keys=symmetric_encryption_keys
@@ -130,6 +143,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         self._groups: dict[bytes, _Group] = {}
         self.streams = Streams(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
         self.attendance = Attendance(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
+        self._queues = Queues(self.prefix, self._shard_of, self.channel_layer.limits)
         self.callbacks: list[Callable[[], None]] = []
 
     def _shard_of(self, name: str) -> Shard:
@@ -155,7 +169,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         return channel
 
     async def send(self, channel: str, message: Any) -> None:
-        """Send a message to a channel of any process. Raise Unavailable."""
+        """Send a message to a channel of any process. Raise Unavailable, or ChannelFull for a general channel."""
         payload = self.channel_layer.serialize(message)
         process, mark, _ = channel.partition("!")
         if mark:
@@ -163,37 +177,34 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
             topic = f"{self.prefix}__own__{own}".encode()
             await self._shard_of(own).publish(topic, channel.encode() + b"\0" + payload)
         else:
-            await self._shard_of(channel).publish(channel.encode(), payload)
+            await self._queues.send(channel, payload)
 
     async def receive(self, channel: str) -> Any:
-        """Return the next message of a channel; when cancelled, the channel is gone, as its consumer is."""
-        try:
-            if channel not in self.channels:
-                self.channels[channel] = asyncio.Queue()
-                if "!" in channel:
-                    await self._confirm(self._shard_of(self._own), self._own_topic)
-                else:
-                    await self._confirm(self._shard_of(channel), channel.encode())
-            return await self._next(channel)
-        except (asyncio.CancelledError, GeneratorExit, Unavailable):
-            self._forget(channel)
-            raise
+        """Return the next message of a channel that can be read: a stranger's must not end the consumer.
 
-    async def _next(self, channel: str) -> Any:
-        """Return the next message that can be read: a stranger's must not end the consumer."""
-        queue = self.channels[channel]
+        When the receive of a specific channel is cancelled, the channel is gone, as its consumer is.
+        """
         while True:
-            payload = await queue.get()
+            payload = await (self._receive_own(channel) if "!" in channel else self._queues.receive(channel))
             try:
                 return self.channel_layer.deserialize(payload)
             except Exception:
                 logger.exception("left out a message to %s that can't be read", channel)
 
+    async def _receive_own(self, channel: str) -> bytes:
+        try:
+            if channel not in self.channels:
+                self.channels[channel] = asyncio.Queue()
+                await self._confirm(self._shard_of(self._own), self._own_topic)
+            payload: bytes = await self.channels[channel].get()
+        except (asyncio.CancelledError, GeneratorExit, Unavailable):
+            self._forget(channel)
+            raise
+        return payload
+
     def _forget(self, channel: str) -> None:
         """Drop a channel and its memberships: a consumer that forgot group_discard leaves nothing behind."""
         self.channels.pop(channel, None)
-        if "!" not in channel:
-            self._shard_of(channel).reader.unsubscribe(channel.encode())
         for topic, group in [(t, g) for t, g in self._groups.items() if channel in g.channels]:
             group.channels.discard(channel)
             self._release(topic, group)
@@ -281,8 +292,8 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         elif topic == self._own_topic:
             channel, _, message = payload.partition(b"\0")
             self._put(channel.decode(), message)
-        else:
-            self._put(topic.decode(), payload)
+        elif topic == self._queues.topic:
+            self._queues.wake(payload.decode())
 
     def _put(self, channel: str, payload: bytes) -> None:
         queue = self.channels.get(channel)
@@ -338,6 +349,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         """Make the layer like new and close its connections; it opens them again when used."""
         self.channels.clear()
         self._groups.clear()
+        await self._queues.aclose()
         for shard in self._shards:
             await shard.aclose()
 

@@ -12,14 +12,13 @@ if TYPE_CHECKING:
     from fanout.layers.publisher import Publisher
 
 _folder = files("fanout.layers") / "lua"
-_prelude = (_folder / "prelude.lua").read_text(encoding="utf-8")
 
 
 class Script:
     """A script that is sent by its hash, and by its text when the server does not know it (any more)."""
 
-    def __init__(self, name: str, prelude: str = "") -> None:
-        self._text = prelude + (_folder / f"{name}.lua").read_text(encoding="utf-8")
+    def __init__(self, *parts: str) -> None:
+        self._text = "".join((_folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts)
         self._hash = hashlib.sha1(self._text.encode()).hexdigest()  # noqa: S324 - Redis names scripts so
 
     async def run(self, publisher: Publisher, keys: list[bytes], arguments: list[Any]) -> Any:
@@ -30,9 +29,14 @@ class Script:
             return await publisher.execute("EVAL", self._text, len(keys), *keys, *arguments)
 
 
-append = Script("append", _prelude)
-position = Script("position", _prelude)
-read = Script("read", _prelude)
+append = Script("prelude", "append")
+position = Script("prelude", "position")
+read = Script("prelude", "read")
+
+send = Script("queue", "send")
+take = Script("queue", "take")
+leave = Script("queue", "leave")
+
 announce = Script("announce")
 forget = Script("forget")
 beat = Script("beat")

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 from channels_redis.utils import _close_redis, create_pool
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from fanout.errors import Unavailable
-from fanout.layers.publisher import Publisher
+from fanout.layers.publisher import COMMAND_TIMEOUT, Publisher
 from fanout.layers.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COMMAND_TIMEOUT = 2.0
-"""Seconds for a command or a connect: the longest that a publisher waits for a dead Redis."""
+SENTINEL_TIMEOUT = 0.5
+"""Seconds for one Sentinel: two of five may be dead, and a command still be answered within COMMAND_TIMEOUT."""
 
 
 class Shard:
@@ -48,22 +49,25 @@ class Shard:
         await self.publisher.aclose()
         await self.reader.aclose()
         await _close_redis(self._redis)
+        if isinstance(self._redis.connection_pool, SentinelConnectionPool):
+            await self._redis.connection_pool.sentinel_manager.aclose()
 
 
 def _with_defaults(host: dict[str, Any]) -> dict[str, Any]:
     """Return redis-py's options for a host; what the user has set wins."""
-    defaults: dict[str, Any] = {
-        "socket_timeout": COMMAND_TIMEOUT,
-        "socket_connect_timeout": COMMAND_TIMEOUT,
+    options = _defaults(COMMAND_TIMEOUT) | host
+    if "sentinels" in host:
+        options["sentinel_kwargs"] = _defaults(SENTINEL_TIMEOUT) | (host.get("sentinel_kwargs") or {})
+    return options
+
+
+def _defaults(timeout: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
         # A retried PUBLISH whose first answer was lost would be delivered twice.
         "retry": Retry(NoBackoff(), 0),
         # Plain lists for subscribed messages; RESP3 would hand them to a push handler.
         "protocol": 2,
         "driver_info": None,
     }
-    if "sentinels" in host:
-        defaults["sentinel_kwargs"] = {
-            "socket_timeout": COMMAND_TIMEOUT / 2,
-            "socket_connect_timeout": COMMAND_TIMEOUT / 2,
-        }
-    return defaults | host

@@ -61,13 +61,14 @@ class Streams:
         """See FanoutLayer."""
         keys = [self._key("meta", group), self._key("stream", group)]
         ids = [f"{after.offset + 1}-0", f"{through}-0"]
-        epoch, entries = await self._run(scripts.read, group, keys, [_new_epoch(), *ids])
-        if epoch.decode() != after.epoch:
-            raise OtherEpoch(epoch.decode())
+        arguments = [_new_epoch(), int(META_LIFETIME * 1000), after.epoch, *ids]
+        entries = await self._run(scripts.read, group, keys, arguments)
+        if entries is None:
+            raise OtherEpoch(after.epoch)
         return [self._publication(group, after.epoch, name, fields) for name, fields in entries]
 
-    def _publication(self, group: str, epoch: str, name: bytes, fields: Any) -> Publication:
-        body = fields[b"b"] if isinstance(fields, dict) else fields[fields.index(b"b") + 1]
+    def _publication(self, group: str, epoch: str, name: bytes, fields: list[bytes]) -> Publication:
+        body = dict(zip(fields[::2], fields[1::2], strict=True))[b"b"]  # a newer replica may add fields
         position = Position(epoch, int(name.partition(b"-")[0]))
         return envelope.decode_body(group, body, self._serializer, position)
 

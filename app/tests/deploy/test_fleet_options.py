@@ -22,12 +22,13 @@ def test_what_was_not_said_is_none():
 def test_make_gives_values_as_variables():
     """A variable of make is the default of its option; the option wins."""
     environ = {"REPLICAS": "5", "PORT": "9000", "BIND": "0.0.0.0,[::1]", "TRUSTED_PROXIES": "10.1.2.3/8, 192.0.2.7"}
-    asked = options.read(["up", "--port", "9001"], {**environ, "FOLLOW": "0", "ARGS": "-k 'two words'"})
+    asked = options.read(["up", "--port", "9001"], {**environ, "FOLLOW": "0", "ARGS": "-k 'two words'", "REPEAT": "5"})
     assert (asked.replicas, asked.port) == (5, 9001)
     assert asked.bind == ("0.0.0.0", "::1")
     assert asked.trusted_proxies == ("10.0.0.0/8", "192.0.2.7/32")
     assert asked.arguments == ("-k", "two words")
     assert not asked.follow
+    assert asked.repeat == 5
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,7 @@ def test_make_gives_values_as_variables():
         ("MODE", "compose"),
         ("FOLLOW", "yes"),
         ("SLOTS", "1000"),
+        ("REPEAT", "0"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_one_sentence(name, value):

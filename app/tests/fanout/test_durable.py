@@ -1,117 +1,29 @@
 """Durable groups: every publication once and in order, resume on any replica, or a reset that is told."""
 
 import asyncio
-import json
-import uuid
 
 import pytest
 
-from fanout import policy
-from fanout.errors import KeyConflict, Unavailable
+from fanout.errors import KeyConflict
 from fanout.feed import LOST, TRIMMED
-from fanout.history import History
 from fanout.hub import Hub
 from fanout.layers import InMemoryChannelLayer, RedisChannelLayer
-from fanout.policy import Policy
 from fanout.positions import Position
+from tests.fanout.clients import KEPT, Client, publish, silent
+from tests.redises import TOPOLOGIES
 
-LIMIT = 10
-KEPT = 50
-
-
-class Kept(Policy):
-    """Keeps 50 publications."""
-
-    kind = "kept"
-    history = History(size=KEPT, age=3600)
+pytestmark = pytest.mark.usefixtures("policies")
 
 
-class Pouring(Policy):
-    """Keeps all that a test can publish."""
-
-    kind = "pouring"
-    history = History(size=100_000, age=3600)
-
-
-class Broadcaster:
-    """Writes to clients of this test."""
-
-    def broadcast(self, sockets, payloads, limit):
-        for socket in sockets:
-            socket.frames += payloads
-            socket.arrived.set()
-
-
-class Client:
-    """A socket that keeps publications and resets, and goes on behind what it has."""
-
-    broadcaster = Broadcaster()
-
-    def __init__(self):
-        self.frames = []
-        self.arrived = asyncio.Event()
-        self.entry = None
-
-    async def join(self, hub, group, **options):
-        self.entry = await hub.join(group, self, ENCODER, **options)
-        self.frames += map(ENCODER.publication, self.entry.recovered)
-        return self.entry
-
-    @property
-    def numbers(self):
-        """The data of the publications, in the order in which they came."""
-        return [data for data, *_ in self.frames if data != "reset"]
-
-    @property
-    def position(self):
-        """Behind what it has got."""
-        for _, epoch, offset in reversed(self.frames):
-            return Position(epoch, offset)
-        return self.entry.position
-
-    async def until(self, count):
-        async with asyncio.timeout(LIMIT):
-            while len(self.numbers) < count:
-                self.arrived.clear()
-                await self.arrived.wait()
-
-    async def heard(self, wanted):
-        async with asyncio.timeout(LIMIT):
-            while not any(data == wanted for data, *_ in self.frames):
-                self.arrived.clear()
-                await self.arrived.wait()
-
-    async def told_reset(self):
-        await self.heard("reset")
-
-
-class Encoder:
-    """Frames as tuples: data or "reset", epoch, offset."""
-
-    def publication(self, publication):
-        return json.loads(publication.data), publication.position.epoch, publication.position.offset
-
-    def reset(self, group, position, reason):
-        return "reset", position.epoch, position.offset
-
-
-ENCODER = Encoder()
-
-
-@pytest.fixture(autouse=True)
-def policies(monkeypatch):
-    for kind in (Kept, Pouring):
-        monkeypatch.setitem(policy._policies, kind.kind, kind())
-
-
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", *TOPOLOGIES])
 async def hubs(request):
-    """Two hubs as of two replicas; within one process they share the in-memory layer."""
+    """Two hubs as of two replicas, on every topology; within one process they share the in-memory layer."""
     if request.param == "memory":
         layers = [InMemoryChannelLayer()] * 2
     else:
-        url, prefix = request.getfixturevalue("redis_server").url, request.getfixturevalue("layer_prefix")
-        layers = [RedisChannelLayer(hosts=[url], prefix=prefix) for _ in range(2)]
+        hosts = [request.getfixturevalue(name).host for name in TOPOLOGIES[request.param]]
+        prefix = request.getfixturevalue("layer_prefix")
+        layers = [RedisChannelLayer(hosts=hosts, prefix=prefix) for _ in range(2)]
     yield [Hub(layer) for layer in layers]
     for layer in layers:
         await layer.flush()
@@ -124,21 +36,6 @@ async def replicas(own_redis):
     yield [Hub(layer) for layer in layers]
     for layer in layers:
         await layer.flush()
-
-
-async def publish(hub, group, numbers):
-    """Publish numbers; when Redis is away, the same one again until it is taken."""
-    for number in numbers:
-        key = uuid.uuid4().hex
-        async with asyncio.timeout(LIMIT):
-            while True:
-                try:
-                    position = await hub.publish(group, number, key=key)
-                    break
-                except Unavailable:
-                    await asyncio.sleep(0.02)
-        await asyncio.sleep(0)  # in memory nothing else lets the others in
-    return position
 
 
 async def test_a_publish_returns_the_position_that_its_frame_carries(hubs):
@@ -264,12 +161,6 @@ async def test_a_key_with_other_data_is_a_conflict(hubs):
     assert (await hubs[1].publish("kept.a", "three")).offset == first.offset + 1
 
 
-async def silent(hub, group, number):
-    """Append to the stream without telling anybody: what a lost pub/sub message looks like."""
-    layer = hub._layer._get_layer()
-    return await layer.streams.append(group, b"nowhere", json.dumps(number).encode(), Kept.history, None)
-
-
 async def test_a_hole_is_filled_at_the_next_publication(replicas):
     """A publication that pub/sub lost is delivered from the stream before the one that shows the hole."""
     client = Client()
@@ -303,86 +194,3 @@ async def test_a_hole_that_is_trimmed_is_told(replicas):
     await publish(replicas[1], "kept.a", ["after"])
     await client.heard("after")
     assert not set(client.numbers) & set(range(KEPT + 2))
-
-
-async def test_a_killed_reader_loses_nothing(replicas, own_redis):
-    """Redis cuts the subscribed connections again and again while publications pour in; clients see none of it."""
-    client = Client()
-    await client.join(replicas[0], "pouring.a")
-    pouring = asyncio.create_task(publish(replicas[1], "pouring.a", range(600)))
-    for threshold in (100, 200, 300):
-        await client.until(threshold)
-        own_redis.cli.client_kill_filter(_type="pubsub")
-    await pouring
-    await client.until(600)
-    assert client.numbers == list(range(600))
-
-
-async def test_a_clean_restart_resets_nobody(replicas, own_redis):
-    """Redis comes back with all it had: live clients and those who come back go on; the epoch is new."""
-    live, away = Client(), Client()
-    await live.join(replicas[0], "kept.a")
-    await publish(replicas[1], "kept.a", range(5))
-    await live.until(5)
-    away.frames = live.frames[:3]
-    own_redis.cli.save()
-    await asyncio.to_thread(own_redis.restart)
-    await publish(replicas[1], "kept.a", range(5, 10))
-    await live.until(10)
-    assert live.numbers == list(range(10))
-    assert live.frames[0][1] != live.frames[-1][1]
-    entry = await away.join(replicas[1], "kept.a", since=away.position)
-    assert entry.reset is None
-    assert away.numbers == list(range(10))
-
-
-async def test_lost_writes_reset_those_who_had_seen_them_and_nobody_else(replicas, own_redis):
-    """Redis restarts without its last acknowledged writes: reused offsets are never taken for recovered."""
-    live, behind, past = Client(), Client(), Client()
-    await live.join(replicas[0], "kept.a")
-    await publish(replicas[1], "kept.a", range(5))
-    own_redis.cli.save()
-    await publish(replicas[1], "kept.a", ["lost", "lost too"])
-    await live.until(7)
-    behind.frames, past.frames = live.frames[:4], live.frames[:6]
-    await asyncio.to_thread(own_redis.restart)
-    await live.told_reset()
-    await publish(replicas[1], "kept.a", range(5, 9))
-    await live.until(11)
-    assert live.numbers == [0, 1, 2, 3, 4, "lost", "lost too", 5, 6, 7, 8]
-    entry = await behind.join(replicas[1], "kept.a", since=behind.position)
-    assert entry.reset is None
-    assert behind.numbers == list(range(9))
-    entry = await past.join(replicas[1], "kept.a", since=past.position)
-    assert (entry.reset, list(entry.recovered)) == (LOST, [])
-
-
-async def test_an_emptied_redis_begins_anew(replicas, own_redis):
-    """A Redis that lost everything gives a new epoch: every older position is reset."""
-    client = Client()
-    await client.join(replicas[0], "kept.a")
-    since = await publish(replicas[1], "kept.a", range(3))
-    await client.until(3)
-    await asyncio.to_thread(own_redis.restart)
-    await client.told_reset()
-    await publish(replicas[1], "kept.a", ["new"])
-    await client.until(4)
-    entry = await Client().join(replicas[1], "kept.a", since=since)
-    assert entry.reset == LOST
-
-
-async def test_a_paused_redis_loses_nothing(replicas, own_redis):
-    """Redis stands still: publishing fails within 2.5 s, and all goes on by itself when it is back."""
-    client = Client()
-    await client.join(replicas[0], "kept.a")
-    await publish(replicas[1], "kept.a", range(3))
-    own_redis.pause()
-    try:
-        async with asyncio.timeout(2.5):
-            with pytest.raises(Unavailable, match="again"):
-                await replicas[1].publish("kept.a", "unknown", key="k")
-    finally:
-        own_redis.resume()
-    await publish(replicas[1], "kept.a", [3, 4])
-    await client.heard(4)
-    assert [number for number in client.numbers if number != "unknown"] == [0, 1, 2, 3, 4]

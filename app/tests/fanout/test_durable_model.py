@@ -16,7 +16,7 @@ from fanout.history import History
 from fanout.hub import Hub
 from fanout.layers import RedisChannelLayer
 from fanout.policy import Policy
-from tests.fanout.test_durable import Client
+from tests.fanout.clients import Client
 
 GROUP = "modelled.a"
 SIZE = 8

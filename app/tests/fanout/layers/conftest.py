@@ -6,6 +6,7 @@ import inspect
 import pytest
 
 from fanout.layers import InMemoryChannelLayer, RedisChannelLayer
+from tests.redises import TOPOLOGIES
 
 LIMIT = 5
 """Seconds that anything awaited may take; what takes longer has failed."""
@@ -87,7 +88,7 @@ async def redis_layer(layer_prefix):
     made = []
 
     def make(*servers, **options):
-        hosts = options.pop("hosts", None) or [server.url for server in servers]
+        hosts = options.pop("hosts", None) or [server.host for server in servers]
         layer = RedisChannelLayer(hosts=hosts, **{"prefix": layer_prefix, **options})
         made.append(layer)
         return layer
@@ -98,16 +99,19 @@ async def redis_layer(layer_prefix):
             await layer.flush()
 
 
-@pytest.fixture(params=["memory", "redis", "redis-2-hosts"])
+@pytest.fixture(params=["memory", *TOPOLOGIES])
 def make_layer(request, redis_layer):
     """Make layers that hear each other, each as if in a process of its own; in memory there is only one."""
     if request.param == "memory":
-        layer = InMemoryChannelLayer()
-        return lambda: layer
-    servers = [request.getfixturevalue("redis_server")]
-    if request.param == "redis-2-hosts":
-        servers.append(request.getfixturevalue("second_redis_server"))
-    return lambda: redis_layer(*servers)
+        made = []
+
+        def the_one(**options):
+            made.extend([] if made else [InMemoryChannelLayer(**options)])
+            return made[0]
+
+        return the_one
+    servers = [request.getfixturevalue(name) for name in TOPOLOGIES[request.param]]
+    return lambda **options: redis_layer(*servers, **options)
 
 
 @pytest.fixture

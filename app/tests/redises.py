@@ -1,0 +1,308 @@
+"""Real Redis servers for tests: alone, several, or replicated under a Sentinel."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.fleets import a_free_port
+
+START_SECONDS = 20
+"""For a Redis that starts on a busy machine; usually it takes 30 ms."""
+STOP_SECONDS = 10
+FAILOVER_SECONDS = 40
+"""For a Sentinel that promotes on a busy machine; usually it takes 3 s."""
+DOWN_AFTER_MS = 1500
+"""Silence after which Sentinel takes a master for dead: short, yet longer than a busy machine is silent by itself."""
+SENTINEL_MS = {"tilt-period": 1000, "info-period": 1000, "publish-period": 500}
+"""What Sentinel does more often than by itself: it looks after 1 s whether an old master is back, not after 10, and
+goes on after 1 s, not after 30, when it was not scheduled for 2 s."""
+MASTER_NAME = "fleet"
+
+
+def program(name, package):
+    """The path of a program of Redis."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed (Debian: apt-get install {package})")
+    # Where it can, it dies with the test run, however that ends.
+    guard = [setpriv, "--pdeathsig", "KILL"] if (setpriv := shutil.which("setpriv")) else []
+    return [*guard, path]
+
+
+def eventually(holds, what, seconds=START_SECONDS):
+    """Wait until something holds; between two looks there is nothing to wait for."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.01)
+
+
+class RedisServer:
+    """One redis-server on a unix socket; `url` is for `hosts` of a channel layer.
+
+    Without `options` it has nothing on disk; with a `port` it listens there, too, as Sentinel wants it.
+    """
+
+    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+        self.folder = folder
+        self.port = port
+        self.path = folder / "redis.sock"
+        self.url = f"unix://{self.path}"
+        self.cli = Redis(unix_socket_path=str(self.path), socket_timeout=STOP_SECONDS)
+        self._log = folder / "redis.log"
+        self._command = [
+            *program("redis-server", "redis-server"),
+            "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", str(self.path),
+            "--dir", str(folder), "--logfile", str(self._log), "--save", "", "--appendonly", "no", *options,
+        ]  # fmt: skip
+        self._process: subprocess.Popen | None = None
+
+    @property
+    def host(self):
+        """What `hosts` of a channel layer holds."""
+        return self.url
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        assert self._process is not None, "Redis is stopped"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Return when it answers."""
+        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(0.01)
+                pytest.fail(f"redis-server ended with {code}:\n{self._log.read_text()}")
+            assert time.monotonic() < deadline, f"redis-server does not answer:\n{self._log.read_text()}"
+
+    def answers(self) -> bool:
+        """Whether it answers a PING."""
+        try:
+            return bool(self.cli.ping())
+        except RedisError:
+            return False
+
+    def stop(self) -> None:
+        """SIGTERM; return when it has ended. Harmless when it is stopped."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL; return when it has ended."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop and start; without persistence it has forgotten everything then."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """SIGSTOP: it keeps its connections and says nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    @property
+    def role(self) -> str:
+        """What it takes itself for: `master` or `slave`."""
+        return self.cli.info("replication")["role"]
+
+    def replicates(self, other: "RedisServer") -> bool:
+        """Whether it has all that another one, which is not written to, has."""
+        mine, theirs = self.cli.info("replication"), other.cli.info("replication")
+        linked = mine.get("master_link_status") == "up" and mine["master_port"] == other.port
+        # Before that it is linked, and yet gets nothing for up to a second.
+        online = theirs.get("slave0", {}).get("state") == "online"
+        return linked and online and mine["slave_repl_offset"] == theirs["master_repl_offset"]
+
+    def _end(self, how: signal.Signals) -> None:
+        self.cli.close()
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(how)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
+
+
+class Sentinel:
+    """One redis-sentinel that watches a master, and promotes its replica when it is silent."""
+
+    def __init__(self, folder: Path, master: RedisServer, down_after_ms: int) -> None:
+        self.port = a_free_port()
+        self._config = folder / "sentinel.conf"
+        self._config.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {folder}\nlogfile {folder}/sentinel.log\n"
+            f"sentinel monitor {MASTER_NAME} 127.0.0.1 {master.port} 1\n"
+            f"sentinel down-after-milliseconds {MASTER_NAME} {down_after_ms}\n"
+            f"sentinel failover-timeout {MASTER_NAME} 5000\n"
+        )
+        self._process: subprocess.Popen | None = None
+        self.cli = Redis(port=self.port, socket_timeout=STOP_SECONDS, decode_responses=True)
+
+    def start(self) -> None:
+        """Return when it knows the master and its replica well enough to promote."""
+        command = [*program("redis-sentinel", "redis-sentinel"), str(self._config)]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        eventually(self.is_ready, "Sentinel knows a master with a replica")
+        for name, value in SENTINEL_MS.items():
+            self.cli.execute_command("SENTINEL", "DEBUG", name, value)
+
+    def is_ready(self) -> bool:
+        """Whether a master is well and a replica could take its place."""
+        try:
+            master = self.cli.execute_command("SENTINEL", "MASTER", MASTER_NAME)
+            replicas = self.cli.execute_command("SENTINEL", "REPLICAS", MASTER_NAME)
+        except RedisError:
+            return False
+        linked = [replica for replica in replicas if replica.get("master-link-status") == "ok"]
+        return bool(linked) and _flags(master) == {"master"} and all(_flags(each) == {"slave"} for each in linked)
+
+    @property
+    def master_port(self) -> int:
+        """Where Sentinel sends who asks for the master."""
+        return int(self.cli.sentinel_get_master_addr_by_name(MASTER_NAME)[1])
+
+    def stop(self) -> None:
+        """SIGKILL: it has nothing to lose."""
+        self.cli.close()
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+
+def _flags(instance) -> set[str]:
+    flags = instance["flags"]
+    return set(flags.split(",") if isinstance(flags, str) else flags)
+
+
+class Replicated:
+    """A master with a replica under a Sentinel; `host` is for `hosts` of a channel layer."""
+
+    def __init__(self, folder: Path, down_after_ms: int = DOWN_AFTER_MS) -> None:
+        self.first, self.second = (self._server(folder / name) for name in ("first", "second"))
+        self.sentinel = Sentinel(folder, self.first, down_after_ms)
+
+    @staticmethod
+    def _server(folder: Path) -> RedisServer:
+        folder.mkdir()
+        # Without the pause of 5 s before a replica gets its first copy.
+        return RedisServer(folder, "--repl-diskless-sync-delay", "0", port=a_free_port())
+
+    @property
+    def host(self):
+        """What `hosts` of a channel layer holds."""
+        return {"sentinels": [["127.0.0.1", self.sentinel.port]], "master_name": MASTER_NAME}
+
+    @property
+    def cli(self) -> Redis:
+        """To the first master, as long as nothing was promoted."""
+        return self.first.cli
+
+    def start(self) -> None:
+        """Return when Sentinel could promote."""
+        self.first.start()
+        self.second.start()
+        self.second.cli.replicaof("127.0.0.1", self.first.port)
+        eventually(lambda: self.second.replicates(self.first), "the replica is in sync")
+        self.sentinel.start()
+
+    def stop(self) -> None:
+        """End all three."""
+        for each in (self.sentinel, self.first, self.second):
+            each.stop()
+
+    def cut_replication(self) -> None:
+        """From now on the second has nothing new from the first, and Sentinel has not noticed yet."""
+        eventually(lambda: self.second.replicates(self.first), "the replica is in sync")
+        self.second.cli.replicaof("127.0.0.1", 1)
+
+    def fail_over(self) -> None:
+        """Let Sentinel promote the replica although the master is well."""
+        eventually(self.sentinel.is_ready, "Sentinel knows a replica", FAILOVER_SECONDS)
+        self.sentinel.cli.execute_command("SENTINEL", "FAILOVER", MASTER_NAME)
+
+    def promoted(self, server: RedisServer) -> None:
+        """Wait until Sentinel names a server as master, and it is."""
+        eventually(lambda: self.sentinel.master_port == server.port, "Sentinel names another", FAILOVER_SECONDS)
+        eventually(lambda: server.role == "master", "it is promoted", FAILOVER_SECONDS)
+
+
+@contextlib.contextmanager
+def a_folder():
+    """A folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="redis-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def started(make, *arguments):
+    """What `make(folder, *arguments)` makes, running; it has ended afterwards, whatever a test did."""
+    with a_folder() as folder:
+        made = make(folder, *arguments)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    """A Redis that all tests share: use a `prefix` of your own and break nothing."""
+    with started(RedisServer) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def second_redis_server():
+    """Another one, shared too: for layers with two hosts."""
+    with started(RedisServer) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sentinel_server():
+    """A master with a replica under a Sentinel that never promotes it, shared too."""
+    with started(Replicated, 3_600_000) as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis():
+    """A Redis for one test, which may stop, kill, pause and restart it."""
+    with started(RedisServer) as server:
+        yield server
+
+
+@pytest.fixture
+def own_sentinel():
+    """A master with a replica under a Sentinel for one test, which may break any of them."""
+    with started(Replicated) as server:
+        yield server
+
+
+TOPOLOGIES = {
+    "redis": ("redis_server",),
+    "redis-2-hosts": ("redis_server", "second_redis_server"),
+    "redis-sentinel": ("sentinel_server",),
+}
+"""The fixtures of each topology on which the contract holds."""
