@@ -85,7 +85,7 @@ class Client:
         wanted: dict[str, dict[str, Any]],
         options: dict[str, Any],
     ) -> None:
-        self._dial = partial(dial, url, unix, ANSWER_LIMIT, options)
+        self._dial = partial(dial, url, unix, options)
         self._patience = patience
         self._wanted = wanted
         self._core = Core()
@@ -103,6 +103,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         """Connect and join."""
+        self._check()
         try:
             for group, options in self._wanted.items():
                 self._want(group, **options)

@@ -10,6 +10,7 @@ from websockets.exceptions import InvalidStatus, InvalidURI, NegotiationError, W
 from websockets.typing import Subprotocol
 
 from fanout.client.errors import HandshakeRefused, NotConnected
+from fanout.client.traffic import ANSWER_LIMIT, CLOSE_LIMIT
 from fanout.protocol import SUBPROTOCOL
 
 if TYPE_CHECKING:
@@ -19,13 +20,11 @@ if TYPE_CHECKING:
 
 MESSAGE_LIMIT = 4 * 1024 * 1024
 """Bytes of one message that is read: four times the limit of the servers that this was written for."""
-CLOSE_LIMIT = 2.0
-"""Seconds that the other side has to say goodbye too."""
 PASSING = (408, 425, 429)
 """Statuses below 500 that another attempt may not get."""
 
 
-async def dial(url: str, unix: str | PathLike[str] | None, limit: float, options: dict[str, Any]) -> ClientConnection:
+async def dial(url: str, unix: str | PathLike[str] | None, options: dict[str, Any]) -> ClientConnection:
     """Return a connection that speaks `fanout.v1`.
 
     Raise NotConnected for what may pass, HandshakeRefused for what would be refused again, ValueError for a bad URL.
@@ -34,7 +33,7 @@ async def dial(url: str, unix: str | PathLike[str] | None, limit: float, options
         "subprotocols": [Subprotocol(SUBPROTOCOL)],
         "compression": None,
         "max_size": MESSAGE_LIMIT,
-        "open_timeout": limit,
+        "open_timeout": ANSWER_LIMIT,
         "close_timeout": CLOSE_LIMIT,
         # The client looks after the connection itself: it knows when it does not read on purpose.
         "ping_interval": None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from websockets.exceptions import ConnectionClosed
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 ANSWER_LIMIT = 15.0
 """Seconds: a handshake, an answer or a pong that takes longer means a dead connection."""
+
+CLOSE_LIMIT = 2.0
+"""Seconds that the other side has to say goodbye too."""
 
 
 class Traffic:
@@ -46,7 +50,7 @@ class Traffic:
         except* ConnectionClosed:
             pass
         finally:
-            await self._socket.close()
+            await self._end()
         return int(self._socket.close_code or close_codes.ABNORMAL), self._socket.close_reason or ""
 
     async def _read(self) -> None:
@@ -69,14 +73,25 @@ class Traffic:
         except ConnectionClosed:
             pass
 
+    async def _end(self) -> None:
+        """Say goodbye; who does not even read that is left without it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_LIMIT):
+                await self._socket.close()
+        self._socket.transport.abort()
+        await self._socket.wait_closed()
+
     async def _watch(self) -> None:
         """Give up a connection on which nothing is answered, unless it is us who do not read."""
         try:
             while True:
                 call, waits, held_up = self._core.oldest_call, self._inbox.waits, self._inbox.waiting
-                pong = asyncio.ensure_future(await self._socket.ping())
+                pong: asyncio.Future[float] | None = None
+                with contextlib.suppress(TimeoutError):  # a socket that takes nothing more takes no ping
+                    async with asyncio.timeout(ANSWER_LIMIT):
+                        pong = asyncio.ensure_future(await self._socket.ping())
                 await asyncio.sleep(ANSWER_LIMIT)
-                unanswered = not pong.done() or (call is not None and call == self._core.oldest_call)
+                unanswered = pong is None or not pong.done() or (call is not None and call == self._core.oldest_call)
                 if unanswered and not held_up and waits == self._inbox.waits:
                     self._socket.transport.abort()
         except ConnectionClosed:

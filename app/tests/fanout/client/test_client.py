@@ -162,7 +162,7 @@ async def test_a_closed_client_ends_its_iteration(replica, group):
         await asyncio.sleep(0)
         await client.close()
         assert await iterating is None
-    for call in (client.publish(group, 1), client.join(group)):
+    for call in (client.publish(group, 1), client.join(group), client.__aenter__()):
         with pytest.raises(NotConnected, match="closed"):
             await call
 
@@ -174,7 +174,7 @@ async def test_closing_settles_who_waits(shared_pair, enter, group):
     try:
         publishing = asyncio.create_task(client.publish(group, 1))
         joining = asyncio.create_task(client.join(group))
-        await asyncio.sleep(0.1)
+        await until(lambda: client._core.oldest_call is not None)
         await client.close()
         with pytest.raises(Unacknowledged, match="may be there or not"):
             await publishing

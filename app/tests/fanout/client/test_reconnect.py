@@ -104,20 +104,37 @@ async def test_lost_writes_are_told_as_a_reset(shared_pair, enter, publisher, gr
     assert await take(client, 1) == ["new"]
 
 
-async def test_a_replica_that_hangs_is_given_up(shared_pair, enter, publisher, group, monkeypatch):
-    """It answers no ping: the client goes on at the other one, and nobody had to close anything."""
+@pytest.mark.parametrize("size", [10, 400_000], ids=["small", "more than the socket takes"])
+async def test_a_replica_that_hangs_is_given_up(shared_pair, enter, group, monkeypatch, size):
+    """It answers no ping, or takes none: the client goes on at the other one, and nobody had to close anything."""
     monkeypatch.setattr(traffic, "ANSWER_LIMIT", 0.3)
     client = await enter(shared_pair.path, group)
-    await publisher.publish(group, 3)
-    assert await take(client, 3) == [0, 1, 2]
+    await client.publish(group, ["first"])
+    assert await take(client, 1) == ["first"]
     hanging = shared_pair.switch()
     hanging.signal(signal.SIGSTOP)
     try:
-        await publisher.publish(group, 3)
-        assert await take(client, 3) == [3, 4, 5]
+        publishing = asyncio.create_task(client.publish(group, ["own", "x" * size]))
+        assert await take(client, 1) == ["own"]
+        assert (await publishing).offset == 2
         assert client.replica == shared_pair.name
     finally:
         hanging.signal(signal.SIGCONT)
+
+
+async def test_closing_waits_for_nobody_for_long(shared_pair, enter, group):
+    """Not for a replica that hangs, and takes not even a goodbye."""
+    client = await enter(shared_pair.path)
+    shared_pair.current.signal(signal.SIGSTOP)
+    try:
+        publishing = asyncio.create_task(client.publish(group, "x" * 400_000))
+        await until(lambda: client._core.oldest_call is not None)
+        async with asyncio.timeout(traffic.CLOSE_LIMIT + 3):
+            await client.close()
+        with pytest.raises(Unacknowledged):
+            await publishing
+    finally:
+        shared_pair.current.signal(signal.SIGCONT)
 
 
 async def test_a_slow_user_is_not_taken_for_a_dead_connection(shared_pair, enter, publisher, group, monkeypatch):
