@@ -20,10 +20,10 @@ class Unacknowledged(ClientError):
 class HandshakeRefused(ClientError):
     """The server does not let this client in, or is none of ours: the same handshake would be refused again.
 
-    `status` is the answer's HTTP status.
+    `status` is the answer's HTTP status; None when there was none.
     """
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int | None) -> None:
         super().__init__(message)
         self.status = status
 

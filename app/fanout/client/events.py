@@ -26,6 +26,9 @@ class Publication(msgspec.Struct, gc=False):
     """Whether it was published before the join that brought it."""
     _data: Any = msgspec.UNSET
 
+    def __repr__(self) -> str:
+        return f"Publication({self.group!r}, {self.json!r}, {self.position}, recovered={self.recovered})"
+
     @property
     def data(self) -> Any:
         """The data; decoded when it is first asked for."""
