@@ -15,8 +15,6 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from tests.replicas import folder, start  # noqa: F401 - fixtures
-
 pytestmark = [pytest.mark.cluster, pytest.mark.fault, pytest.mark.slow]
 
 SECONDS = 60
@@ -124,7 +122,7 @@ async def test_killed_replicas_lose_and_double_nothing(own_fleet):
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def test_a_client_that_never_reads_is_cut_off_alone(start, own_redis):  # noqa: F811 - a fixture
+async def test_a_client_that_never_reads_is_cut_off_alone(start, own_redis):
     """It is closed within seconds, costs no more than its outbox, and the others' latency stays."""
     replica = start.replica(environment={"FANOUT_REDIS_URLS": own_redis.url})
     process = psutil.Process(replica.pid)

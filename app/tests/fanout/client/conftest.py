@@ -13,7 +13,7 @@ from fanout.client import Publication, connect
 from fanout.history import History
 from fanout.layers import RedisChannelLayer
 from fanout.positions import Position
-from tests.conftest import a_redis
+from tests.redises import a_redis
 from tests.replicas import APP, LIMIT, folder, start, start_once  # noqa: F401 - fixtures
 
 HERE = Path(__file__).parent
