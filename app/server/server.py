@@ -141,8 +141,9 @@ class Server(DaphneServer):
         scope["extensions"]["websocket.http.response"] = {}
         scope["extensions"]["fanout.socket"] = {"socket": ReplicaSocket(protocol)}
         inbox = Inbox(protocol)
-        application = self.application(scope=scope, receive=inbox.get, send=partial(self.handle_reply, protocol))
-        self.connections[protocol]["application_instance"] = asyncio.ensure_future(inbox.run(application))
+        send = partial(self.handle_reply, protocol)
+        application = inbox.run(partial(self.application, scope=scope, receive=inbox.get, send=send))
+        self.connections[protocol]["application_instance"] = asyncio.get_event_loop().create_task(application)
         return inbox
 
     def timeout_checker(self) -> None:
