@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.http.request import split_domain_port, validate_host
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+VERDICTS = 1024
+"""Pairs of page and host whose verdict is remembered."""
+NAME_LIMIT = 512
+"""Bytes of such a pair; a longer one is nobody's who comes twice."""
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 PORTS = {"http": "80", "https": "443"}
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]/:@?#\s]+)(?::(\d+))?", re.IGNORECASE)
@@ -52,24 +57,30 @@ class OriginCheck:
         self._application = application
         self._hosts = hosts
         self._trusted = tuple(trusted)
+        # The pages and hosts of real clients are few; strangers push each other out.
+        self._remembered = lru_cache(VERDICTS)(self._judge)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the connection on or refuse it."""
         headers = dict(scope["headers"])
-        origin = headers.get(b"origin")
-        host = headers.get(b"host", b"").decode("latin1")
-        if self._is_allowed(None if origin is None else origin.decode("latin1"), host):
+        origin, host = headers.get(b"origin"), headers.get(b"host", b"")
+        if self._is_allowed(origin, host):
             await self._application(scope, receive, send)
             return
         logger.warning(
             "refused a WebSocket from the page %r on host %r: if they are yours, add the page to FANOUT_TRUSTED_ORIGINS"
             " or the host to FANOUT_ALLOWED_HOSTS",
             origin,
-            host,
+            host.decode("latin1"),
         )
         await send({"type": "websocket.close", "code": 1008, "reason": "origin not allowed"})
 
-    def _is_allowed(self, origin: str | None, host: str) -> bool:
+    def _is_allowed(self, origin: bytes | None, host: bytes) -> bool:
+        judge = self._remembered if len(origin or b"") + len(host) < NAME_LIMIT else self._judge
+        return judge(origin, host)
+
+    def _judge(self, page: bytes | None, name: bytes) -> bool:
+        origin, host = None if page is None else page.decode("latin1"), name.decode("latin1")
         # A page's own host is believed only if it is one of ours: a name of a stranger may point here too
         # (DNS rebinding), and then origin and host agree.
         ours = validate_host(split_domain_port(host)[0], self._hosts)

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from server.websocket import ReplicaWebSocket
 
@@ -72,10 +72,10 @@ class Inbox:
                 await asyncio.sleep(0)
         return event
 
-    async def run(self, application: Awaitable[None]) -> None:
+    async def run(self, application: Callable[[], Awaitable[None]]) -> None:
         """Run the application; if it leaves a handler behind, go on with that until nothing waits."""
         try:
-            await application
+            await application()
         except BaseException:
             await self.finish()
             raise

@@ -20,24 +20,29 @@ LINE_LIMIT = 256
 LINES = 1024
 """Lines that are remembered."""
 
-_HEAD = re.compile(
-    rb"GET (/(?!/)[A-Za-z0-9._~!$&'()*+,=:@%/-]*+)(\?[!-\"$-~]*+)? HTTP/1\.1\r\n"
-    rb"((?:[A-Za-z0-9-]++:[\t -~]*+\r\n)++)\r\n"
-)
-_EXPECTED = {
+_TEXT = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F)))
+"""The only bytes of a plain head."""
+_REQUEST = re.compile(rb"GET (/(?!/)[A-Za-z0-9._~!$&'()*+,=:@%/-]*+)(\?[^# \t]*+)? HTTP/1\.1")
+_LINE = re.compile(rb"([A-Za-z0-9-]++):[\t ]*+(.*)")
+_NEVER = re.compile(rb"(?!)")
+_VALUES = {
     b"upgrade": re.compile(rb"websocket", re.IGNORECASE),
     b"connection": re.compile(rb"(?:keep-alive, *)?upgrade", re.IGNORECASE),
     b"sec-websocket-version": re.compile(rb"13"),
     b"sec-websocket-key": re.compile(rb"[A-Za-z0-9+/]{22}=="),
     b"host": re.compile(rb"[A-Za-z0-9._-]+(?::[0-9]{1,5})?"),
-}
-_ALLOWED = {
+    # These need not be there.
     b"origin": re.compile(rb"https?://[A-Za-z0-9._-]+(?::(?:[0-9]{1,4}|[1-5][0-9]{4}))?"),
     b"sec-websocket-protocol": re.compile(rb"[A-Za-z0-9._-]+(?:, *[A-Za-z0-9._-]+)*"),
     b"sec-websocket-extensions": re.compile(rb"permessage-deflate(?:; *client_max_window_bits)?"),
+    # These mean something to Twisted or Daphne that is not plain.
+    b"content-length": _NEVER,
+    b"transfer-encoding": _NEVER,
+    b"expect": _NEVER,
+    b"daphne-root-path": _NEVER,
 }
-_UNPLAIN = frozenset((b"content-length", b"transfer-encoding", b"expect", b"daphne-root-path"))
-"""Headers whose meaning is left to Twisted and Daphne."""
+"""What a header's value must be; that of any other may be what it likes."""
+_REQUIRED = frozenset((b"upgrade", b"connection", b"sec-websocket-version", b"sec-websocket-key", b"host"))
 
 Header = tuple[bytes, bytes]
 
@@ -59,36 +64,39 @@ class Upgrade(NamedTuple):
 
 def upgrade_in(data: bytes) -> tuple[Upgrade, bytes] | None:
     """Return a plain upgrade and the bytes behind it, or None if the data does not begin with a whole one."""
-    match = _HEAD.match(data, 0, HEAD_LIMIT)
+    end = data.find(b"\r\n\r\n", 0, HEAD_LIMIT)
+    head = data[: max(end, 0)]
+    if not head.startswith(b"GET /") or head.translate(None, _TEXT):
+        return None
+    request, *lines = head.split(b"\r\n")
+    asked = _REQUEST.fullmatch(request)
+    parsed = [_header(line) if len(line) < LINE_LIMIT else _parsed(line) for line in lines]
+    headers = [header for header in parsed if header is not None]
+    if asked is None or len(headers) != len(lines) or len(headers) > HEADERS_LIMIT:
+        return None
+    values = dict(headers)
+    if len(values) != len(headers) or not values.keys() >= _REQUIRED:
+        return None
+    subprotocols = _subprotocols(values)
+    if len(set(subprotocols)) != len(subprotocols):
+        return None
+    query, key = asked[2], values[b"sec-websocket-key"].decode("ascii")
+    return Upgrade(asked[1], query[1:] if query else b"", headers, key, subprotocols), data[end + 4 :]
+
+
+def _subprotocols(values: dict[bytes, bytes]) -> list[str]:
+    offered = values.get(b"sec-websocket-protocol")
+    return [name.strip() for name in offered.decode("ascii").split(",")] if offered else []
+
+
+def _parsed(line: bytes) -> Header | None:
+    """Return name and value of a header line, None if it is not plain."""
+    match = _LINE.fullmatch(line)
     if match is None:
         return None
-    path, query, lines = match.groups()
-    headers = [_header(line) if len(line) < LINE_LIMIT else _parsed(line) for line in lines[:-2].split(b"\r\n")]
-    values = dict(headers)
-    if len(values) != len(headers) or len(headers) > HEADERS_LIMIT or not _is_plain(values):
-        return None
-    subprotocols = values.get(b"sec-websocket-protocol", b"").decode("ascii")
-    names = [name.strip() for name in subprotocols.split(",")] if subprotocols else []
-    if len(set(names)) != len(names):
-        return None
-    key = values[b"sec-websocket-key"].decode("ascii")
-    return Upgrade(path, query[1:] if query else b"", headers, key, names), data[match.end() :]
-
-
-def _is_plain(values: dict[bytes, bytes]) -> bool:
-    """Whether these headers ask for a WebSocket, and in no way that wants a second look."""
-    for name, pattern in _EXPECTED.items():
-        if name not in values or not pattern.fullmatch(values[name]):
-            return False
-    for name, pattern in _ALLOWED.items():
-        if name in values and not pattern.fullmatch(values[name]):
-            return False
-    return _UNPLAIN.isdisjoint(values)
-
-
-def _parsed(line: bytes) -> Header:
-    name, _, value = line.partition(b":")
-    return name.lower(), value.strip(b" \t")
+    name, value = match[1].lower(), match[2].rstrip(b" \t")
+    allowed = _VALUES.get(name)
+    return (name, value) if allowed is None or allowed.fullmatch(value) else None
 
 
 _header = lru_cache(LINES)(_parsed)
