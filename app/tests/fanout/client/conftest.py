@@ -13,7 +13,7 @@ from fanout.client import Publication, connect
 from fanout.history import History
 from fanout.layers import RedisChannelLayer
 from fanout.positions import Position
-from tests.redises import a_redis
+from tests.redises import RedisServer, started
 from tests.replicas import APP, LIMIT, folder, start, start_once  # noqa: F401 - fixtures
 
 HERE = Path(__file__).parent
@@ -71,7 +71,7 @@ def pair(start, own_redis):  # noqa: F811 - the fixture
 @pytest.fixture(scope="module")
 def shared_pair(start_once):  # noqa: F811 - the fixture
     """Two replicas and a Redis that the tests of a module share: break what heals, and leave them running."""
-    with a_redis() as redis:
+    with started(RedisServer) as redis:
         yield Pair(on(start_once, redis), redis)
 
 
