@@ -61,6 +61,7 @@ async def websocket(scope, receive, send, path):
         await send({"type": "websocket.send", **{key: event.get(key) for key in ("text", "bytes")}})
     if path == "/stubborn":
         await released()
+    note(f"reason {event.get('reason')!r}")
     note(f"disconnect {event['code']}")
 
 
