@@ -39,6 +39,7 @@ class Server(DaphneServer):
     `name` is the replica's name, sent as `X-Replica` and given to the application as the ASGI extension
     `fanout.replica`; without it the server is silent about itself. `pid_file` holds the process id
     from the first listening socket to the exit. `listening` is called when all endpoints are tried.
+    `lifespan` runs the application's lifespan too, of which an application made for Daphne may know nothing.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Server(DaphneServer):
         name: str = "",
         pid_file: Path | None = None,
         listening: Callable[[], None] = lambda: None,
+        lifespan: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(application, *args, **options)
@@ -60,7 +62,7 @@ class Server(DaphneServer):
         self.ports: list[Any] = []
         self._files: list[SocketFile] = []
         self._started = time.monotonic()
-        self._lifespan = Lifespan(application, self._extensions())
+        self._lifespan = Lifespan(application, self._extensions()) if lifespan else None
         self._unpaced: Any = application
         self.application: Any = self._paced
         self._drain: asyncio.Task[None] | None = None
@@ -117,10 +119,12 @@ class Server(DaphneServer):
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Run the application for a connection, with our extensions in its scope."""
-        scope["extensions"] = self._extensions()
+        extensions = self._extensions()
         if isinstance(protocol, ReplicaWebSocket):
-            scope["extensions"]["websocket.http.response"] = {}
-            scope["extensions"]["fanout.socket"] = {"socket": ReplicaSocket(protocol)}
+            extensions["websocket.http.response"] = {}
+            extensions["fanout.socket"] = {"socket": ReplicaSocket(protocol)}
+        if extensions:
+            scope["extensions"] = extensions
         return super().create_application(protocol, scope)
 
     async def _paced(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -150,7 +154,8 @@ class Server(DaphneServer):
 
     def _running(self) -> None:
         self._listening()
-        self._lifespan.start()
+        if self._lifespan is not None:
+            self._lifespan.start()
 
     def _on_signal(self, name: str) -> None:
         if self._drain is None:
@@ -190,7 +195,8 @@ class Server(DaphneServer):
                 self.send_away(protocol)
             await asyncio.sleep(drain.BATCH_EVERY)
         await self._handlers_ended()
-        await self._lifespan.stop()
+        if self._lifespan is not None:
+            await self._lifespan.stop()
         logger.info("drained")
 
     def send_away(self, protocol: ReplicaWebSocket) -> None:
