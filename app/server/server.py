@@ -71,7 +71,7 @@ class Server(DaphneServer):
         """Listen and serve until stopped."""
         if self.signal_handlers:  # type: ignore[has-type]
             # Before the pid file and the socket, which say "I am here": who is told to go then goes as planned.
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in _signals():
                 twisted_loop.add_signal_handler(number, self._on_signal, signal.Signals(number).name)
         # Twisted's handler would stop the reactor at once; ours drains first.
         self.signal_handlers = False
@@ -235,6 +235,12 @@ class Server(DaphneServer):
             for protocol, details in self.connections.items()
             if isinstance(protocol, ReplicaWebSocket) and "disconnected" not in details
         ]
+
+
+def _signals() -> list[signal.Signals]:
+    """Return what starts a drain: also SIGHUP, since a closed terminal is no crash, unless `nohup` says otherwise."""
+    hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGTERM, signal.SIGINT, *hangup]
 
 
 def _withdraw(port: Any) -> None:
