@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 VERBS = ("up", "down", "status", "logs", "scale", "restart", "test", "check", "lock", "help")
 VARIABLES = (
     "REPLICAS", "PORT", "MODE", "BIND", "TRUSTED_PROXIES", "SLOTS", "RUN_DIR", "ENV_FILE", "NAME", "FOLLOW", "ARGS",
+    "TLS_PORT", "TLS_CERTIFICATE", "TLS_KEY",
 )  # fmt: skip
 """Each may be given to make (`make up PORT=8081`) or as an option (`--port 8081`)."""
 
@@ -41,6 +42,10 @@ class Options:
     name: str | None = None
     follow: bool = True
     arguments: tuple[str, ...] = ()
+    tls_port: int | None = None
+    """0 ends TLS."""
+    tls_certificate: str | None = None
+    tls_key: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,6 +70,9 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Optio
         name=given["name"],
         follow=_switch(given["follow"]),
         arguments=tuple(shlex.split(given["args"] or "")),
+        tls_port=_number(given, "tls_port", 0, HIGHEST_PORT, "8443"),
+        tls_certificate=_file(given["tls_certificate"]),
+        tls_key=_file(given["tls_key"]),
     )
 
 
@@ -104,6 +112,11 @@ def _addresses(text: str | None) -> tuple[str, ...] | None:
         return tuple(str(ipaddress.ip_address(part.strip().strip("[]"))) for part in text.split(","))
     except ValueError:
         raise UsageError(f"BIND={text} is not a list of IP addresses: for example BIND=0.0.0.0.") from None
+
+
+def _file(text: str | None) -> str | None:
+    """Return a path that means the same from every folder."""
+    return None if text is None else str(Path(text).expanduser().resolve())
 
 
 def _networks(text: str | None) -> tuple[str, ...] | None:
