@@ -3,7 +3,7 @@
 PYTHON ?= python3
 # Some shells set NAME to the host's: only one given to make counts.
 NAME =
-export REPLICAS PORT MODE BIND TRUSTED_PROXIES SLOTS RUN_DIR ENV_FILE NAME FOLLOW ARGS REPEAT
+export REPLICAS PORT MODE BIND TRUSTED_PROXIES SLOTS RUN_DIR ENV_FILE NAME FOLLOW ARGS REPEAT TLS_PORT TLS_CERTIFICATE TLS_KEY
 
 .PHONY: help up down status logs scale restart test soak check lock
 .DEFAULT_GOAL := help

@@ -60,7 +60,7 @@ class CommandLine(CommandLineInterface):
             options["proxy_forwarded_address_header"] = "X-Real-IP"
             options["proxy_forwarded_proto_header"] = "X-Forwarded-Proto"
         name = check_name(given.name) if given.name else slots[0].name if slots else ""
-        return Server(**options, name=name, pid_file=given.pid_file, listening=self.claims.close)
+        return Server(**options, name=name, pid_file=given.pid_file, listening=self.claims.close, lifespan=True)
 
     def load_asgi_app(self, asgi_app_path: str) -> Any:
         """Return the application, or end with a sentence."""

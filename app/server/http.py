@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
 
+from server import channel
+
 if TYPE_CHECKING:
     from server.server import Server
 
@@ -37,8 +39,11 @@ class ReplicaRequest(WebRequest):
 class ReplicaHTTPFactory(HTTPFactory):
     """Makes channels whose requests are ReplicaRequests."""
 
+    protocol = staticmethod(channel.channel)
+
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 - Twisted's name
         """Return the protocol of a new connection."""
         protocol = super().buildProtocol(addr)
+        protocol.timeOut = channel.SECONDS
         protocol.requestFactory = ReplicaRequest
         return protocol

@@ -45,6 +45,7 @@ class Server(DaphneServer):
     `name` is the replica's name, sent as `X-Replica` and given to the application as the ASGI extension
     `fanout.replica`; without it the server is silent about itself. `pid_file` holds the process id
     from the first listening socket to the exit. `listening` is called when all endpoints are tried.
+    `lifespan` runs the application's lifespan too, of which an application made for Daphne may know nothing.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Server(DaphneServer):
         name: str = "",
         pid_file: Path | None = None,
         listening: Callable[[], None] = lambda: None,
+        lifespan: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(application, *args, **options)
@@ -76,14 +78,14 @@ class Server(DaphneServer):
         self._extensions: dict[str, Any] = {}
         if name:
             self._extensions["fanout.replica"] = {"name": name, "status": self.status, "draining": self.draining}
-        self._lifespan = Lifespan(application, dict(self._extensions))
+        self._lifespan = Lifespan(application, dict(self._extensions)) if lifespan else None
         self._drain: asyncio.Task[None] | None = None
 
     def run(self) -> None:
         """Listen and serve until stopped."""
         if self.signal_handlers:  # type: ignore[has-type]
             # Before the pid file and the socket, which say "I am here": who is told to go then goes as planned.
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in _signals():
                 twisted_loop.add_signal_handler(number, self._on_signal, signal.Signals(number).name)
         # Twisted's handler would stop the reactor at once; ours drains first.
         self.signal_handlers = False
@@ -137,11 +139,12 @@ class Server(DaphneServer):
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Run the application for a connection, with our extensions in its scope; return what takes its events."""
-        scope["extensions"] = dict(self._extensions)
+        if self._extensions:
+            scope["extensions"] = dict(self._extensions)
         if not isinstance(protocol, ReplicaWebSocket):
             return super().create_application(protocol, scope)
         scope["asgi"] = {"version": "3.0"}
-        scope["extensions"]["websocket.http.response"] = {}
+        scope.setdefault("extensions", {})["websocket.http.response"] = {}
         scope["extensions"]["fanout.socket"] = {"socket": ReplicaSocket(protocol)}
         inbox = Inbox(protocol)
         send = partial(self.handle_reply, protocol)
@@ -175,7 +178,8 @@ class Server(DaphneServer):
 
     def _running(self) -> None:
         self._listening()
-        self._lifespan.start()
+        if self._lifespan is not None:
+            self._lifespan.start()
 
     def _on_signal(self, name: str) -> None:
         if self._drain is None:
@@ -215,7 +219,8 @@ class Server(DaphneServer):
                 self.send_away(protocol)
             await asyncio.sleep(drain.BATCH_EVERY)
         await self._handlers_ended()
-        await self._lifespan.stop()
+        if self._lifespan is not None:
+            await self._lifespan.stop()
         logger.info("drained")
 
     def send_away(self, protocol: ReplicaWebSocket) -> None:
@@ -263,6 +268,12 @@ def _is_attached(protocol: Any) -> bool:
     """Whether a handler of the application waits for what the client does."""
     inbox = getattr(protocol, "application_queue", None)
     return isinstance(inbox, Inbox) and inbox.attached
+
+
+def _signals() -> list[signal.Signals]:
+    """Return what starts a drain: also SIGHUP, since a closed terminal is no crash, unless `nohup` says otherwise."""
+    hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGTERM, signal.SIGINT, *hangup]
 
 
 def _withdraw(port: Any) -> None:

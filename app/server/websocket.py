@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 REASON_LIMIT = 123
 """Bytes of a close reason: a control frame holds 125, two are the code."""
-NORMAL, INTERNAL_ERROR = 1000, 1011
+NORMAL, NO_CODE, INTERNAL_ERROR = 1000, 1005, 1011
 SENDABLE = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
 """Close codes that a frame may carry (RFC 6455, 7.4, and its registry); any other breaks the protocol."""
 
@@ -50,6 +50,7 @@ class ReplicaWebSocket(LeanProtocol):
     """One WebSocket connection."""
 
     server: Server
+    muted: bool
     farewell: bytes | None = None
     """Payload of the text frame that a drain sends before it closes."""
     refusal: dict[str, Any] | None = None
@@ -127,9 +128,14 @@ class ReplicaWebSocket(LeanProtocol):
             self.server.send_away(self)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:  # noqa: N802,N803
-        """Tell the application; there is none if the handshake was malformed."""
-        if self in self.server.connections:
-            super().onClose(wasClean, code, reason)
+        """Tell the application the client's code and reason; there is none if the handshake was malformed."""
+        if self not in self.server.connections:
+            return
+        if not self.muted and hasattr(self, "application_queue"):
+            event = {"type": "websocket.disconnect", "code": code or NO_CODE, "reason": reason or ""}
+            self.application_queue.put_nowait(event)
+            self.muted = True  # Daphne's own event would have no reason
+        super().onClose(wasClean, code, reason)
 
     def close(self, code: int, reason: str) -> None:
         """Close with any code; before the handshake is answered, refuse it."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fleet import environment, nginx, packages, ports, supervision
+from fleet import environment, nginx, packages, ports, supervision, tls
 from fleet.descriptors import Limits
 from fleet.errors import UsageError
 from fleet.state import Run, Settings, write_private
@@ -26,7 +26,11 @@ def decide(asked: Options, current: Settings) -> Settings:
         bind=asked.bind or current.bind,
         trusted_proxies=current.trusted_proxies if asked.trusted_proxies is None else asked.trusted_proxies,
         slots=asked.slots or current.slots,
+        tls_port=current.tls_port if asked.tls_port is None else asked.tls_port,
+        tls_certificate=asked.tls_certificate or current.tls_certificate,
+        tls_key=asked.tls_key or current.tls_key,
     )
+    tls.refuse_unusable(settings)
     if settings.replicas > settings.slots:
         raise UsageError(
             f"REPLICAS={settings.replicas} is more than nginx keeps places for ({settings.slots}): take fewer, "
@@ -72,4 +76,5 @@ def edge(run: Run, settings: Settings) -> nginx.Edge:
         slots=settings.slots,
         trusted_proxies=settings.trusted_proxies,
         user=nginx.user(),
+        tls=nginx.Tls(settings.tls_port, settings.tls_certificate, settings.tls_key) if settings.tls_port else None,
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = REPOSITORY / "nginx"
 INCLUDE = re.compile(r"^( *)include (snippets/[a-z-]+\.conf);$", re.MULTILINE)
+TLS_SNIPPET = "    include snippets/tls.conf;\n"
 BACKLOG = 4096  # what net.core.somaxconn allows by default
 
 
@@ -26,6 +27,15 @@ class _Template(string.Template):
     """Values are @{name}: the dollar is nginx' own."""
 
     delimiter = "@"
+
+
+@dataclass(frozen=True)
+class Tls:
+    """What the TLS listener needs."""
+
+    port: int
+    certificate: str
+    key: str
 
 
 @dataclass(frozen=True)
@@ -46,11 +56,16 @@ class Edge:
     user: str | None = None
     """The workers' account when nginx is started by root."""
     access_log: str = "/dev/stdout"
+    tls: Tls | None = None
+    """None: no TLS, and snippets/tls.conf is left out."""
 
 
 def render(edge: Edge) -> str:
     """Return the whole configuration as one file."""
-    text = INCLUDE.sub(_snippet, (TEMPLATES / "nginx.conf.template").read_text(encoding="utf-8"))
+    text = (TEMPLATES / "nginx.conf.template").read_text(encoding="utf-8")
+    if edge.tls is None:
+        text = text.replace(TLS_SNIPPET, "")
+    text = INCLUDE.sub(_snippet, text)
     return _Template(text).substitute(_values(edge))
 
 
@@ -74,9 +89,22 @@ def _values(edge: Edge) -> dict[str, str]:
         "errors": str(TEMPLATES / "errors"),
         "trusted": "\n  ".join(f"set_real_ip_from {network};" for network in edge.trusted_proxies),
         "trusted_geo": "\n    ".join(f"{network} 1;" for network in edge.trusted_proxies),
-        "listen": "\n    ".join(f"listen {_host(address)}:{edge.port} backlog={BACKLOG};" for address in edge.bind),
+        "listen": _listen(edge, edge.port),
         "slots": "\n    ".join(slots),
+        **_tls_values(edge),
     }
+
+
+def _tls_values(edge: Edge) -> dict[str, str]:
+    if edge.tls is None:
+        return {}
+    listen = _listen(edge, edge.tls.port, "ssl", "http2")
+    return {"listen_tls": listen, "certificate": edge.tls.certificate, "certificate_key": edge.tls.key}
+
+
+def _listen(edge: Edge, port: int, *more: str) -> str:
+    options = " ".join([*more, f"backlog={BACKLOG}"])
+    return "\n    ".join(f"listen {_host(address)}:{port} {options};" for address in edge.bind)
 
 
 def _slots(edge: Edge) -> range:

@@ -20,6 +20,7 @@ VERBS = ("up", "down", "status", "logs", "scale", "restart", "test", "soak", "ch
 VARIABLES = (
     "REPLICAS", "PORT", "MODE", "BIND", "TRUSTED_PROXIES", "SLOTS", "RUN_DIR", "ENV_FILE", "NAME", "FOLLOW", "ARGS",
     "REPEAT",
+    "TLS_PORT", "TLS_CERTIFICATE", "TLS_KEY",
 )  # fmt: skip
 """Each may be given to make (`make up PORT=8081`) or as an option (`--port 8081`)."""
 
@@ -44,6 +45,10 @@ class Options:
     follow: bool = True
     arguments: tuple[str, ...] = ()
     repeat: int | None = None
+    tls_port: int | None = None
+    """0 ends TLS."""
+    tls_certificate: str | None = None
+    tls_key: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -69,6 +74,9 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Optio
         follow=_switch(given["follow"]),
         arguments=tuple(shlex.split(given["args"] or "")),
         repeat=_number(given, "repeat", 1, MOST_ROUNDS, "5"),
+        tls_port=_number(given, "tls_port", 0, HIGHEST_PORT, "8443"),
+        tls_certificate=_file(given["tls_certificate"]),
+        tls_key=_file(given["tls_key"]),
     )
 
 
@@ -108,6 +116,11 @@ def _addresses(text: str | None) -> tuple[str, ...] | None:
         return tuple(str(ipaddress.ip_address(part.strip().strip("[]"))) for part in text.split(","))
     except ValueError:
         raise UsageError(f"BIND={text} is not a list of IP addresses: for example BIND=0.0.0.0.") from None
+
+
+def _file(text: str | None) -> str | None:
+    """Return a path that means the same from every folder."""
+    return None if text is None else str(Path(text).expanduser().resolve())
 
 
 def _networks(text: str | None) -> tuple[str, ...] | None:

@@ -43,12 +43,19 @@ def first(settings: Settings) -> str:
 def refuse_unusable(asked: Options, run: Run) -> None:
     """Raise FleetError when another process holds a port that `up` needs; one of ours is no obstacle."""
     kept = run.recall()
-    settings = Settings(port=asked.port or kept.port, bind=asked.bind or kept.bind)
+    tls_port = kept.tls_port if asked.tls_port is None else asked.tls_port
+    refuse_all_taken(Settings(port=asked.port or kept.port, bind=asked.bind or kept.bind, tls_port=tls_port), run)
+
+
+def refuse_all_taken(settings: Settings, run: Run) -> None:
+    """Raise FleetError when nginx could not listen on one of its addresses and ports."""
     for address in addresses(settings):
         refuse_taken(address, settings.port, run)
+        if settings.tls_port:
+            refuse_taken(address, settings.tls_port, run, "TLS_PORT")
 
 
-def refuse_taken(address: str, port: int, run: Run) -> None:
+def refuse_taken(address: str, port: int, run: Run, variable: str = "PORT") -> None:
     """Raise FleetError with the remedy when nginx could not listen on an address and port."""
     failure = try_bind(address, port)
     if failure == errno.EADDRINUSE:
@@ -56,10 +63,10 @@ def refuse_taken(address: str, port: int, run: Run) -> None:
         if not any(Path(holder.folder) == run.nginx for holder in found):
             who = f" by {found[0]}" if found else ""
             raise FleetError(
-                f"Port {port} is in use{who}: end it, or take another one: make up PORT={free(address, port)}."
+                f"Port {port} is in use{who}: end it, or take another one: make up {variable}={free(address, port)}."
             )
     elif failure == errno.EACCES:
-        raise FleetError(f"Port {port} needs root's rights: take one above 1023, for example make up PORT=8080.")
+        raise FleetError(f"Port {port} needs root's rights: take one above 1023, for example make up {variable}=8080.")
     elif failure is not None:
         raise UsageError(
             f"BIND={address} does not work here ({os.strerror(failure)}): take an address of this machine."

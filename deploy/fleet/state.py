@@ -42,6 +42,10 @@ class Settings:
     slots: int = DEFAULT_SLOTS
     descriptors: int = FEWEST
     """Open files of one process, as they were allowed when the supervisor started."""
+    tls_port: int = 0
+    """Port for TLS and HTTP/2 beside `port`; 0: none."""
+    tls_certificate: str = ""
+    tls_key: str = ""
     own_redis: bool = True
     """False when FANOUT_REDIS_URLS names servers of somebody else."""
 

@@ -127,7 +127,7 @@ def banner(run: Run, settings: Settings) -> str:
     return f"""
 {table}
 
-The fleet answers at {url(settings)}
+The fleet answers at {url(settings)}{f" and over TLS on port {settings.tls_port}" if settings.tls_port else ""}
 Open it in two windows: each is on a replica of its own, and they hear each other.
 {settings.descriptors:,} open files a process carry about {carries:,} clients at once.
 

@@ -52,8 +52,7 @@ def _start(asked: Options, run: Run, variables: dict[str, str], limits: Limits, 
     own_redis = configuration.is_own_redis(variables, run)
     current = replace(run.recall(), own_redis=own_redis, descriptors=limits.descriptors)
     settings = configuration.decide(asked, current)
-    for address in ports.addresses(settings):
-        ports.refuse_taken(address, settings.port, run)
+    ports.refuse_all_taken(settings, run)
     prepare(run, variables, progress)
     configuration.write(run, settings)
     with progress.step("start the supervisor"):

@@ -24,6 +24,8 @@ Values, given as in `make up REPLICAS=5 PORT=8081`; what is not given stays as i
   BIND=127.0.0.1,::1  addresses of nginx. To let other machines in: BIND=0.0.0.0, and name your host
                       in FANOUT_ALLOWED_HOSTS
   TRUSTED_PROXIES=    proxies in front whose X-Forwarded-For is believed: 10.0.0.0/8,192.0.2.7. Default: none
+  TLS_PORT=           a port for TLS and HTTP/2 beside PORT, for example 8443, with TLS_CERTIFICATE=fullchain.pem and
+                      TLS_KEY=privkey.pem. Default: none; TLS_PORT=0 ends it again
   SLOTS=16            places nginx keeps for replicas
   REPEAT=20           rounds of `make soak`
   MODE=native         plain processes on this host

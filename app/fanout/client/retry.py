@@ -30,11 +30,11 @@ def retry_delay(
     """Return the seconds until the next attempt: exponential backoff with full jitter.
 
     `code` is the close code (1006 when nothing was said), `failures` the attempts in a row before this connection that
-    did not last, `hint` the seconds that the server asked to wait, `rand` returns a number in [0, 1).
+    did not last, `hint` the seconds over which the server asked to spread, `rand` returns a number in [0, 1).
     Whether coming back could help at all says `close_codes.may_return`.
     """
     if failures == 0 and hint is not None:
-        return min(CAP, max(0.0, hint)) + rand() * HANDOVER
+        return rand() * min(CAP, max(0.0, hint))
     if failures == 0 and code in (GOING_AWAY, SERVICE_RESTART):
         return rand() * HANDOVER
     steps = max(failures, LATER_FAILURES) if code == TRY_AGAIN_LATER else failures

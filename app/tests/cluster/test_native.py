@@ -1,14 +1,10 @@
 import contextlib
-import http.client
-import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 
 import psutil
 import pytest
@@ -16,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from fleet.options import REPOSITORY
+from tests.cluster.clients import Visitor, await_that, hears_itself
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -27,15 +24,6 @@ def three(own_fleet):
     """Three ready replicas on the first port, whatever the test before did."""
     own_fleet.make("up", REPLICAS=3, PORT=own_fleet.port)
     return own_fleet
-
-
-def await_that(holds, seconds, what):
-    """Return how long it took until something held."""
-    begin = time.monotonic()
-    while not holds():
-        assert time.monotonic() - begin < seconds, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
-    return time.monotonic() - begin
 
 
 def is_alive(pid):
@@ -60,41 +48,6 @@ def one_client_on_each(fleet, stack, names):
         if set(clients) == set(names):
             return clients
     raise AssertionError(f"only {set(clients)} of {set(names)} answered")
-
-
-def hears_itself(client, text):
-    """Whether a message of a client comes back to it, past those of others."""
-    client.send(json.dumps({"message": text}))
-    while json.loads(client.recv(timeout=10))["message"] != text:
-        pass
-    return True
-
-
-class Visitor(threading.Thread):
-    """Asks for a page again and again, and keeps the statuses."""
-
-    def __init__(self, fleet):
-        super().__init__()
-        self.fleet, self.statuses, self.done = fleet, [], threading.Event()
-
-    def run(self):
-        while not self.done.is_set():
-            connection = http.client.HTTPConnection("127.0.0.1", self.fleet.port, timeout=10)
-            try:
-                connection.request("GET", "/healthz")
-                self.statuses.append(connection.getresponse().status)
-            except (OSError, http.client.HTTPException) as error:
-                self.statuses.append(error)
-            finally:
-                connection.close()
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.done.set()
-        self.join()
 
 
 def test_up_says_where_and_what_next(three):

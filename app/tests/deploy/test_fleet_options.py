@@ -49,6 +49,8 @@ def test_make_gives_values_as_variables():
         ("FOLLOW", "yes"),
         ("SLOTS", "1000"),
         ("REPEAT", "0"),
+        ("TLS_PORT", "https"),
+        ("TLS_PORT", "65536"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_one_sentence(name, value):
@@ -58,6 +60,13 @@ def test_a_value_that_cannot_be_meant_is_one_sentence(name, value):
     assert f"{name}={value}" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.code == 2
+
+
+def test_a_certificate_means_the_same_from_every_folder(monkeypatch, tmp_path):
+    """A path is taken from where the command was given; 0 is a port too: it ends TLS."""
+    monkeypatch.chdir(tmp_path)
+    asked = options.read(["up", "--tls-port", "0"], {"TLS_CERTIFICATE": "a.pem", "TLS_KEY": "/b.pem"})
+    assert (asked.tls_port, asked.tls_certificate, asked.tls_key) == (0, str(tmp_path / "a.pem"), "/b.pem")
 
 
 @pytest.mark.parametrize("argv", [["upp"], ["up", "--replica", "3"], ["up", "down"]])

@@ -63,6 +63,14 @@ async def ask(client, frame):
     return json.loads(await client.receive_from())
 
 
+def json_nested(depth):
+    return "[" * depth + "]" * depth
+
+
+def nested(depth):
+    return json.loads(json_nested(depth))
+
+
 async def test_a_join_is_answered_with_group_and_replica(connect):
     """`joined` echoes the id and the group and says who answered."""
     client = await connect()
@@ -176,6 +184,13 @@ async def test_joining_twice_delivers_once(connect):
         ({"type": 5, "id": 5}, "unknown_type"),
         ({"type": "join", "id": 5}, "bad_frame"),
         ({"type": "join", "id": 5, "group": 7}, "bad_frame"),
+        ({"type": "join", "id": 5, "group": "chat.a", "since": {"epoch": "e", "offset": -1}}, "bad_frame"),
+        ({"type": "join", "id": 5, "group": "chat.a", "since": {"epoch": "e", "offset": 2**63}}, "bad_frame"),
+        ({"type": "join", "id": 5, "group": "chat.a", "since": {"epoch": "e" * 10_000, "offset": 1}}, "bad_frame"),
+        ({"type": "join", "id": 5, "group": "chat.a", "since": {"epoch": "", "offset": 1}}, "bad_frame"),
+        ({"type": "join", "id": 5, "group": "chat.a", "since": 7}, "bad_frame"),
+        ({"type": "join", "id": 5, "group": "chat.a", "last": 1001}, "bad_frame"),
+        ({"type": "join", "id": 5, "group": "chat.a", "presence": 1}, "bad_frame"),
         ({"type": "join", "id": 5, "group": "a b"}, "bad_group"),
         ({"type": "join", "id": 5, "group": "x" * 100}, "bad_group"),
         ({"type": "join", "id": 5, "group": "chat.ä"}, "bad_group"),
@@ -188,6 +203,14 @@ async def test_joining_twice_delivers_once(connect):
         ({"type": "publish", "id": 5, "group": "strict.a", "data": "x" * 300}, "too_large"),
         ({"type": "publish", "id": 5, "group": "chat.a", "data": {"message": "x" * 70_000}}, "too_large"),
         ({"type": "publish", "id": 5, "group": "chat.a"}, "bad_frame"),
+        ({"type": "publish", "id": 5, "group": "chat.a", "data": {"message": "x"}, "key": ""}, "bad_frame"),
+        ({"type": "publish", "id": 5, "group": "chat.a", "data": {"message": "x"}, "key": "k" * 65}, "bad_frame"),
+        ({"type": "publish", "id": 5, "group": "chat.a", "data": nested(300)}, "bad_data"),
+        ({"type": "publish", "id": 5, "group": "chat.a", "data": {"message": nested(300)}}, "bad_data"),
+        (f'{{"type":"publish","group":"chat.a","data":{json_nested(1000)}}}', "bad_frame"),
+        (f'{{"type":"join","group":"chat.a","info":{json_nested(1000)}}}', "bad_frame"),
+        ({"type": "join", "id": 5, "group": "chat.a", "info": nested(200)}, "too_large"),
+        ({"type": "join", "id": 5, "group": "chat.a", "info": nested(100)}, "bad_data"),
     ],
     ids=lambda value: str(value)[:60],
 )
@@ -199,6 +222,15 @@ async def test_a_refused_frame_gets_an_error_and_the_socket_stays(connect, frame
     assert answer["id"] == (5 if isinstance(frame, dict) else None)
     assert answer["message"].endswith((".", ")"))
     assert (await ask(client, {"type": "join", "group": "chat.a"}))["type"] == "joined"
+
+
+async def test_a_key_with_other_data_is_a_conflict(connect):
+    """The first publication stands; the second is refused by a code of its own."""
+    client = await connect()
+    frame = {"type": "publish", "id": 5, "group": "chat.a", "key": "k"}
+    assert (await ask(client, {**frame, "data": {"message": "one"}}))["type"] == "ack"
+    assert (await ask(client, {**frame, "data": {"message": "two"}}))["code"] == "key_conflict"
+    assert (await ask(client, {**frame, "data": {"message": "one"}}))["offset"] == 1
 
 
 async def test_a_binary_frame_is_refused(connect):

@@ -124,20 +124,20 @@ async def test_resuming_while_publications_pour_in_loses_and_doubles_nothing(hub
     assert turn > 10
 
 
-async def test_a_crowd_that_comes_back_reads_the_tail_once(hubs, monkeypatch):
-    """1,000 clients that resume together cost the stream one read."""
-    start = await publish(hubs[0], "kept.a", [0])
-    await publish(hubs[0], "kept.a", range(1, 40))
+async def test_a_crowd_that_comes_back_reads_the_tail_once(replicas, monkeypatch):
+    """10,000 clients that resume together cost the stream one read."""
+    start = await publish(replicas[0], "kept.a", [0])
+    await publish(replicas[0], "kept.a", range(1, 40))
     reads = []
-    read = type(hubs[1]._layer).read
+    read = type(replicas[1]._layer).read
 
     async def counted(self, *arguments):
         reads.append(arguments)
         return await read(self, *arguments)
 
-    monkeypatch.setattr(type(hubs[1]._layer), "read", counted)
-    clients = [Client() for _ in range(1000)]
-    await asyncio.gather(*(client.join(hubs[1], "kept.a", since=start) for client in clients))
+    monkeypatch.setattr(type(replicas[1]._layer), "read", counted)
+    clients = [Client() for _ in range(10_000)]
+    await asyncio.gather(*(client.join(replicas[1], "kept.a", since=start) for client in clients))
     assert {tuple(client.numbers) for client in clients} == {tuple(range(1, 40))}
     assert len(reads) == 1
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fleet import nginx, packages
+from tests import certificates
 
 PAGE = "x" * 4096
 
@@ -187,6 +188,16 @@ def wait_for_listener(port):
                 return
         time.sleep(0.01)
     raise AssertionError("nginx does not listen")
+
+
+@pytest.fixture
+def secure_edge(make_edge, folder):
+    """An nginx with TLS; `context` trusts its certificate."""
+    certificate, key = certificates.write(folder)
+    port = a_free_port()
+    made = make_edge(tls=nginx.Tls(port, str(certificate), str(key)))
+    made.secure_url, made.context = f"https://127.0.0.1:{port}", certificates.trusting(certificate)
+    return made
 
 
 @pytest.fixture

@@ -18,13 +18,14 @@ EDGE = nginx.Edge(
     descriptors=2048,
     connections=1024,
 )
+SECURE = replace(EDGE, tls=nginx.Tls(8443, "/etc/certificate.pem", "/etc/key.pem"))
 SNIPPETS = sorted((REPOSITORY / "nginx/snippets").glob("*.conf"))
 DIRECTIVE = re.compile(r"^ *[a-z_]+ [^#]*[;{]$")
 
 
 def test_it_is_one_whole_file():
     """Nothing is left to include or to fill in, and each snippet is in it once."""
-    text = nginx.render(EDGE)
+    text = nginx.render(SECURE)
     assert "@{" not in text
     assert not re.search(r"^\s*include", text, re.MULTILINE)
     for snippet in SNIPPETS:
@@ -47,6 +48,14 @@ def test_it_listens_where_it_should():
     """IPv6 addresses stand in brackets; nothing else is listened on."""
     listens = re.findall(r"^ *listen (\S+)", nginx.render(EDGE), re.MULTILINE)
     assert listens == ["127.0.0.1:8080", "[::1]:8080"]
+
+
+def test_tls_is_there_only_when_it_was_asked_for():
+    """One listener more on each address, with HTTP/2 and its certificate; without, no word of it."""
+    listens = re.findall(r"^ *listen (.*) backlog=4096;", nginx.render(SECURE), re.MULTILINE)
+    assert listens == ["127.0.0.1:8080", "[::1]:8080", "127.0.0.1:8443 ssl http2", "[::1]:8443 ssl http2"]
+    assert 'ssl_certificate "/etc/certificate.pem";' in nginx.render(SECURE)
+    assert not re.search(r"^ *ssl_|tls\.conf", nginx.render(EDGE), re.MULTILINE)
 
 
 def test_nobody_is_trusted_unless_named():

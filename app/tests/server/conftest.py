@@ -29,6 +29,12 @@ def script():
 
 
 @pytest.fixture(scope="module")
-def server(start_once):  # noqa: F811  # the fixture
+def scripted_once(start_once):  # noqa: F811  # the fixture
+    """The same for servers that a module shares."""
+    return with_scripted(start_once)
+
+
+@pytest.fixture(scope="module")
+def server(scripted_once):
     """One replica of the scripted application for a module."""
-    return with_scripted(start_once).replica(APPLICATION)
+    return scripted_once.replica(APPLICATION)

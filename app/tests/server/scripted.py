@@ -1,6 +1,7 @@
 """An ASGI application that does what its client tells it; the tests run it in real server processes.
 
-HTTP: `/` tells the scope, `/hold` answers when the process gets SIGUSR1.
+HTTP: `/` tells the scope, `/hold` answers when the process gets SIGUSR1, `/stream` answers in two parts, the second
+when the process gets it; `/body` tells how many bytes of a body came.
 WebSocket: the query is a list of ASGI messages to send; then comes an echo until the client goes.
 What it notes it says on standard error, where the test can wait for it.
 `/hub` joins the room of all `/hub` sockets over the extension `fanout.socket`, and takes commands.
@@ -35,7 +36,7 @@ async def released():
 async def application(scope, receive, send):
     match scope["type"], scope.get("path"):
         case "http", path:
-            await http(scope, send, path)
+            await http(scope, receive, send, path)
         case "websocket", "/hub":
             await hub(scope, receive, send)
         case "websocket", path:
@@ -44,13 +45,28 @@ async def application(scope, receive, send):
             raise ValueError(f"no {kind} here")
 
 
-async def http(scope, send, path):
+async def http(scope, receive, send, path):
     if path == "/hold":
         await released()
-    told = {name: scope.get(name) for name in ("client", "scheme", "path")}
+    told = {name: scope.get(name) for name in ("client", "scheme", "path", "http_version")}
     told["extensions"] = sorted(scope.get("extensions", {}))
+    if path == "/body":
+        told["body"] = await length(receive)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    if path == "/stream":
+        await send({"type": "http.response.body", "body": b"first\n", "more_body": True})
+        await released()
     await send({"type": "http.response.body", "body": json.dumps(told).encode()})
+
+
+async def length(receive):
+    """Read the body; return its length."""
+    total, more = 0, True
+    while more:
+        message = await receive()
+        total += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    return total
 
 
 async def websocket(scope, receive, send, path):
@@ -61,6 +77,7 @@ async def websocket(scope, receive, send, path):
         await send({"type": "websocket.send", **{key: event.get(key) for key in ("text", "bytes")}})
     if path == "/stubborn":
         await released()
+    note(f"reason {event.get('reason')!r}")
     note(f"disconnect {event['code']}")
 
 

@@ -16,6 +16,7 @@ from tests.replicas import LIMIT
 
 APPLICATION = "scripted:application"
 ACCEPT = {"type": "websocket.accept"}
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 RESTARTS = (1012, "This replica restarts; another one takes you now.")
 
 
@@ -53,7 +54,7 @@ def test_a_small_replica_goes_at_once():
 # -- the exit --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", SIGNALS)
 async def test_clients_are_told_and_handlers_run(scripted, script, number):
     """1012 with a reason, the application's disconnect, no socket, no pid file, exit code 0."""
     pid_file = scripted.folder / "web-1.pid"
@@ -103,17 +104,27 @@ async def test_the_socket_file_goes_first_and_the_answer_under_way_is_finished(s
     assert replica.wait() == 0
 
 
-async def test_a_second_signal_exits_at_once(scripted, script):
+@pytest.mark.parametrize("number", SIGNALS)
+async def test_a_second_signal_exits_at_once(scripted, script, number):
     """A handler that never ends holds the first, not the second."""
     replica = scripted.replica(APPLICATION)
     async with asyncio.timeout(LIMIT), replica.websocket(script(ACCEPT, path="/stubborn")) as client:
-        replica.signal(signal.SIGTERM)
+        replica.signal(number)
         await client.wait_closed()
     replica.said("noted: waits for SIGUSR1")
     assert replica.popen.poll() is None
-    replica.signal(signal.SIGTERM)
+    replica.signal(number)
     assert replica.wait() == 0
-    replica.said("SIGTERM again: ending at once")
+    replica.said(f"{number.name} again: ending at once")
+
+
+def test_under_nohup_a_hangup_is_ignored(scripted):
+    """Who starts it so has said that it outlives the terminal."""
+    replica = scripted.replica(APPLICATION, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    replica.signal(signal.SIGHUP)
+    assert replica.get()[0] == 200
+    assert replica.stop() == 0
+    assert "SIGHUP" not in replica.log
 
 
 async def test_a_handler_that_never_ends_is_cancelled(scripted, script):

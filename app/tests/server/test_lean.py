@@ -80,8 +80,7 @@ async def test_who_answers_pings_stays_and_who_does_not_is_cut(serve):
 def test_who_says_nothing_is_cut(scripted):
     """By Twisted's limit for the idle, here a second."""
     (scripted.folder / "impatient.py").write_text(
-        "from telling import application\nfrom server.http import ReplicaHTTPFactory\n"
-        "ReplicaHTTPFactory.timeOut = property(lambda self: 1, lambda self, seconds: None)\n"
+        "from telling import application\nfrom server import channel\nchannel.SECONDS = 1\n"
     )
     replica = scripted.replica("impatient:application")
     with replica.connection() as silent, replica.connection() as half:

@@ -2,24 +2,19 @@
 
 import asyncio
 import contextlib
-import datetime as dt
-import ipaddress
 import socket
-import ssl
 from collections import deque
 from http import HTTPStatus
 
 import psutil
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.asyncio.client import connect
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Opcode
 from websockets.uri import parse_uri
 
+from tests import certificates
 from tests.replicas import LIMIT
 
 ACCEPT = {"type": "websocket.accept"}
@@ -347,23 +342,10 @@ async def cut_off_who_never_reads(server, _stuck, healthy):
 @pytest.fixture(scope="module")
 def secure(start_once, server):
     """A replica of the same kind behind TLS, and the context that trusts its certificate."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "replica")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (start_once.folder / "key.pem").write_bytes(private)
-    (start_once.folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
-    endpoint = "ssl:0:interface=127.0.0.1:privateKey=key.pem:certKey=certificate.pem"
+    certificate, key = certificates.write(start_once.folder)
+    endpoint = f"ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"
     made = start_once.tcp("server", "scripted:application", "--name", "tls-1", "-e", endpoint)
-    made.context = ssl.create_default_context(cafile=start_once.folder / "certificate.pem")
+    made.context = certificates.trusting(certificate)
     made.url = f"wss://127.0.0.1:{made.port}/hub"
     return made
 

@@ -4,7 +4,7 @@
  * @typedef {object} Closed
  * @property {number} code     WebSocket close code; 1006 when nothing was said.
  * @property {number} failures Attempts in a row, before this connection, that did not last; 0 when it had lasted.
- * @property {number} [hint]   Milliseconds the server asked to wait (its `reconnect` frame).
+ * @property {number} [hint]   Milliseconds over which the server asked to spread (its `reconnect` frame).
  * @property {boolean} [offline] The browser says that there is no network.
  */
 
@@ -19,14 +19,16 @@ export const HANDOVER_MS = 250;
 /** Failures that "try again later" (1013) counts for: the wait begins at up to 4 s. */
 const LATER_FAILURES = 3;
 
+const NORMAL = 1000;
 const GOING_AWAY = 1001;
 const SERVICE_RESTART = 1012;
 const TRY_AGAIN_LATER = 1013;
 
-/** Whether coming back could help: from 4400 on the server says that the same words would be refused again.
+/** Whether coming back could help: 1000 is the end that both wanted, and from 4400 on the server says that the same
+ * words would be refused again. Behind 1009 the client comes back without the message that was too large.
  * @param {number} code
  */
-export const mayReturn = (code) => code < 4400;
+export const mayReturn = (code) => code !== NORMAL && code < 4400;
 
 /** Milliseconds until the next attempt.
  * @param {Closed} closed
@@ -35,7 +37,7 @@ export const mayReturn = (code) => code < 4400;
 export function retryDelay({ code, failures, hint, offline }, random = Math.random) {
   // The event `online` ends this wait early; the attempt itself is for servers on this very machine.
   if (offline) return CAP_MS;
-  if (failures === 0 && hint !== undefined) return Math.min(CAP_MS, Math.max(0, hint)) + random() * HANDOVER_MS;
+  if (failures === 0 && hint !== undefined) return random() * Math.min(CAP_MS, Math.max(0, hint));
   if (failures === 0 && (code === GOING_AWAY || code === SERVICE_RESTART)) return random() * HANDOVER_MS;
   const steps = code === TRY_AGAIN_LATER ? Math.max(failures, LATER_FAILURES) : failures;
   return Math.max(FLOOR_MS, random() * Math.min(CAP_MS, BASE_MS * 2 ** steps));

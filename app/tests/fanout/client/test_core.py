@@ -365,7 +365,7 @@ def test_a_frame_over_the_servers_limit_is_the_one_that_was_sent(core):
 def test_the_hint_before_a_drain_is_the_wait(core):
     """For the next attempt, not for those after it."""
     hears(core, "reconnect", retry=700)
-    assert core.lost(1012)[0] == pytest.approx(0.825)
+    assert core.lost(1012)[0] == pytest.approx(0.35)
     assert core.lost(1006)[0] == 0.5
 
 

@@ -35,8 +35,8 @@ def test_a_planned_exit_is_followed_at_once(code, fraction):
 
 @given(st.floats(0, 20), fractions)
 def test_the_servers_hint_is_kept(hint, fraction):
-    """Who was asked to wait so long waits so long, and a part of the spread."""
-    assert retry_delay(close_codes.SERVICE_RESTART, 0, hint, lambda: fraction) == hint + fraction * HANDOVER
+    """Who was asked to spread over so long waits a part of it."""
+    assert retry_delay(close_codes.SERVICE_RESTART, 0, hint, lambda: fraction) == hint * fraction
 
 
 def test_try_again_later_begins_with_a_longer_step():

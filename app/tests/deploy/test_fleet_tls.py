@@ -1,0 +1,73 @@
+"""Certificates that nginx could not use are refused before anything is started."""
+
+from dataclasses import replace
+
+import pytest
+
+from fleet import configuration, tls
+from fleet.errors import UsageError
+from fleet.options import Options
+from fleet.state import Settings
+from tests import certificates
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """A certificate and its key."""
+    certificate, key = certificates.write(tmp_path)
+    return Settings(tls_port=8443, tls_certificate=str(certificate), tls_key=str(key))
+
+
+def refused(settings):
+    with pytest.raises(UsageError) as caught:
+        tls.refuse_unusable(settings)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_certificate_and_its_key_are_taken(settings):
+    """Without TLS nobody looks at them."""
+    tls.refuse_unusable(settings)
+    tls.refuse_unusable(Settings())
+
+
+def test_a_port_alone_is_not_enough(settings):
+    """The sentence shows what is missing."""
+    assert "TLS_PORT=8443 needs a certificate and its key" in refused(replace(settings, tls_key=""))
+
+
+def test_one_port_is_not_both(settings):
+    """Plain HTTP and TLS can't share it."""
+    assert "TLS_PORT=8443 is PORT too" in refused(replace(settings, port=8443))
+
+
+@pytest.mark.parametrize(("field", "name"), [("tls_certificate", "TLS_CERTIFICATE"), ("tls_key", "TLS_KEY")])
+def test_a_file_that_cant_be_read_is_named(settings, tmp_path, field, name):
+    """Missing, or a folder."""
+    missing = refused(replace(settings, **{field: str(tmp_path / "none")}))
+    assert missing == f"{name}={tmp_path}/none cannot be read (No such file or directory): name a file in PEM format."
+    assert f"{name}={tmp_path} cannot be read (Is a directory)" in refused(replace(settings, **{field: str(tmp_path)}))
+
+
+def test_the_key_of_another_certificate_is_named(settings, tmp_path):
+    """Both files are."""
+    _, key = certificates.write(tmp_path, "other")
+    sentence = refused(replace(settings, tls_key=str(key)))
+    assert sentence.startswith(f"TLS_KEY={key} is not the key of TLS_CERTIFICATE={settings.tls_certificate}")
+
+
+def test_what_is_no_certificate_is_named(settings, tmp_path):
+    """Neither a text nor the two in each other's place."""
+    (tmp_path / "text").write_text("no certificate")
+    assert f"TLS_CERTIFICATE={tmp_path}/text" in refused(replace(settings, tls_certificate=str(tmp_path / "text")))
+    swapped = replace(settings, tls_certificate=settings.tls_key, tls_key=settings.tls_certificate)
+    assert "not a certificate and its key in PEM format" in refused(swapped)
+
+
+def test_what_was_given_once_stays_until_it_is_ended(settings, tmp_path):
+    """As every value of `make up`."""
+    ask = Options("up", tmp_path, tmp_path)
+    assert configuration.decide(ask, settings) == settings
+    assert configuration.decide(replace(ask, tls_port=0), settings).tls_port == 0
+    with pytest.raises(UsageError, match="needs a certificate"):
+        configuration.decide(replace(ask, tls_port=8443), Settings())

@@ -1,0 +1,252 @@
+"""HTTP of a real replica on its own sockets: kept connections, HTTP/2, and clients that mean no good."""
+
+import contextlib
+import json
+import re
+import shutil
+import signal
+import socket
+import time
+
+import httpx
+import pytest
+
+from tests import certificates
+from tests.replicas import LIMIT
+
+APPLICATION = "scripted:application"
+BYSTANDER_SECONDS = 1
+"""What one request may take while others misbehave."""
+
+
+def request(path, *headers):
+    """Return the head of a request."""
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
+
+
+def everything(connection):
+    """Read until the replica hangs up; a reset is an end too."""
+    parts = []
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def told(data):
+    """Return the statuses and the paths of all answers."""
+    return re.findall(rb"HTTP/1\.1 (\d+)", data), re.findall(rb'"path": "([^"]+)"', data)
+
+
+# -- one connection, many requests ------------------------------------------------------------------------
+
+
+def test_a_connection_is_kept(server):
+    """Request after request on one socket."""
+    with server.http() as connection:
+        for n in range(20):
+            connection.request("GET", f"/{n}")
+            answer = connection.getresponse()
+            assert (answer.status, json.loads(answer.read())["path"]) == (200, f"/{n}")
+
+
+def test_pipelined_requests_are_answered_in_order(server):
+    """All of them in one write; the slow one holds the others back, and none is lost."""
+    paths = ["/a", "/hold", *(f"/{n}" for n in range(30))]
+    with server.connection() as connection:
+        connection.sendall(b"".join(map(request, paths)) + request("/last", "Connection: close"))
+        server.said("noted: waits for SIGUSR1")
+        server.signal(signal.SIGUSR1)
+        statuses, answered = told(everything(connection))
+    assert answered == [path.encode() for path in (*paths, "/last")]
+    assert set(statuses) == {b"200"}
+
+
+def test_a_pipelined_body_is_not_taken_for_a_request(server):
+    """Bodies end where their length says, and chunks where they say."""
+    with server.connection() as connection:
+        body = b"GET /smuggled HTTP/1.1\r\n\r\n"
+        with_length = request("/body", f"Content-Length: {len(body)}").replace(b"GET", b"POST") + body
+        chunked = request("/body", "Transfer-Encoding: chunked").replace(b"GET", b"POST")
+        chunked += b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        connection.sendall(with_length + chunked + request("/last", "Connection: close"))
+        data = everything(connection)
+    assert told(data) == ([b"200"] * 3, [b"/body", b"/body", b"/last"])
+    assert re.findall(rb'"body": (\d+)', data) == [b"%d" % len(body)] * 2
+
+
+# -- HTTP/2 -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def secure(scripted_once):
+    """A replica behind TLS; `certificate` is the one it shows."""
+    certificate, key = certificates.write(scripted_once.folder)
+    endpoint = f"ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"
+    made = scripted_once.tcp("server", APPLICATION, "--name", "tls-1", "-e", endpoint)
+    made.certificate, made.url = certificate, f"https://127.0.0.1:{made.port}"
+    return made
+
+
+@pytest.fixture
+def curl(scripted, secure):
+    """Run curl against the replica; its standard output can be waited for."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed (Debian: apt-get install curl)")
+    base = ["curl", "--silent", "--show-error", "--no-buffer", "--cacert", secure.certificate]
+    return lambda path, *options: scripted.process(*base, *options, secure.url + path, output="stdout")
+
+
+@pytest.fixture
+def http2(secure):
+    """A client that speaks HTTP/2 where it can."""
+    with httpx.Client(
+        http2=True, verify=certificates.trusting(secure.certificate), base_url=secure.url, timeout=LIMIT
+    ) as client:
+        yield client
+
+
+@pytest.mark.parametrize(("option", "version"), [("--http2", "2"), ("--http1.1", "1.1")])
+def test_curl_speaks_what_it_asks_for(curl, option, version):
+    """TLS negotiates it; the application is told."""
+    process = curl("/", option, "--write-out", "\\nversion %{http_version} status %{http_code}\\n")
+    process.said(rf'"http_version": "{version}"')
+    process.said(f"version {version} status 200")
+    assert process.wait() == 0
+
+
+def test_curl_gets_a_streamed_answer_over_http2_as_it_comes(curl, secure):
+    """The first part is there before the second is made."""
+    process = curl("/stream", "--http2")
+    process.said("first")
+    secure.said("noted: waits for SIGUSR1")
+    secure.signal(signal.SIGUSR1)
+    process.said('"http_version": "2"')
+    assert process.wait() == 0
+
+
+def test_httpx_gets_pages_over_one_http2_connection(http2):
+    """Status, name and body; the scheme is https."""
+    for n in range(20):
+        answer = http2.get(f"/{n}")
+        assert (answer.http_version, answer.status_code, answer.headers["X-Replica"]) == ("HTTP/2", 200, "tls-1")
+        assert (answer.json()["path"], answer.json()["http_version"]) == (f"/{n}", "2")
+
+
+def test_httpx_gets_a_streamed_answer_over_http2_as_it_comes(http2, secure):
+    """And other streams of the connection go on meanwhile."""
+    with http2.stream("GET", "/stream") as answer:
+        parts = answer.iter_raw()
+        assert (answer.http_version, next(parts)) == ("HTTP/2", b"first\n")
+        secure.said("noted: waits for SIGUSR1")
+        assert http2.get("/").status_code == 200
+        secure.signal(signal.SIGUSR1)
+        assert json.loads(b"".join(parts))["path"] == "/stream"
+
+
+def test_a_body_arrives_over_http2(http2):
+    """Whole, across flow control's window of 64 KiB."""
+    assert http2.post("/body", content=b"x" * 300_000).json()["body"] == 300_000
+
+
+# -- clients that mean no good --------------------------------------------------------------------------------
+
+
+def bystander(server):
+    """Another client's request: it has to be quick."""
+    began = time.monotonic()
+    assert server.get()[0] == 200
+    assert time.monotonic() - began < BYSTANDER_SECONDS
+
+
+BOMBS = {
+    "a path of 100,000 characters": request("/" + "x" * 100_000),
+    "a header of 100,000 characters": request("/", "X-Bomb: " + "x" * 100_000),
+    "10,000 headers": request("/", *(f"X-{n}: x" for n in range(10_000))),
+    "a head without an end": b"GET / HTTP/1.1\r\n" + b"X: x\r\n" * 200_000,
+    "a line without an end": b"G" * 1_000_000,
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "a negative length": request("/", "Content-Length: -1"),
+    "two lengths": request("/", "Content-Length: 1", "Content-Length: 2"),
+    "a length and chunks": request("/", "Content-Length: 1", "Transfer-Encoding: chunked"),
+    "a chunk of no length": request("/", "Transfer-Encoding: chunked") + b"zz\r\n",
+    "a chunk size without an end": request("/", "Transfer-Encoding: chunked") + b"1" * 100_000,
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_malformed_request_is_refused_and_the_connection_ends(server, bomb):
+    """4xx, or the end; nobody else notices."""
+    with server.connection() as connection:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(BOMBS[bomb])
+        bystander(server)
+        assert re.match(rb"(HTTP/1\.1 4\d\d |$)", everything(connection))
+    assert "Traceback" not in server.log
+
+
+@pytest.fixture
+def hasty(scripted):
+    """A replica that gives a request one second instead of a minute."""
+    (scripted.folder / "hasty.py").write_text(
+        "import server.channel\nfrom scripted import application\nserver.channel.SECONDS = 1\n"
+    )
+    return scripted.replica("hasty:application")
+
+
+BEGINNINGS = {
+    "silence": b"",
+    "half a line": b"GE",
+    "half a head": b"GET / HTTP/1.1\r\nHost: localhost\r\n",
+    "half a body": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n",
+    "half a chunk": b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n",
+}
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_slow_clients_are_cut_off_and_nobody_notices(hasty, beginning):
+    """Fifty that send a byte now and then hold their connections for no longer than one request may take."""
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(hasty.connection()) for _ in range(50)]
+        for connection in slow:
+            connection.sendall(BEGINNINGS[beginning])
+            connection.setblocking(False)
+        deadline = time.monotonic() + LIMIT
+        while slow:
+            assert time.monotonic() < deadline, f"{len(slow)} are still connected"
+            bystander(hasty)
+            slow = [connection for connection in slow if trickles(connection, beginning != "silence")]
+            time.sleep(0.1)
+    assert hasty.get()[0] == 200
+
+
+def trickles(connection, sends):
+    """Send one more byte; return whether the connection is still there."""
+    try:
+        if sends:
+            connection.send(b"x")
+        return connection.recv(65536) != b""
+    except BlockingIOError:
+        return True
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+
+
+def test_a_long_body_that_gets_on_is_taken(hasty):
+    """The limit is for who makes no progress, not for the whole upload."""
+    size = 40
+    head = f"POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size << 16}\r\nConnection: close\r\n\r\n"
+    with hasty.connection() as connection:
+        connection.sendall(head.encode())
+        for _ in range(size):
+            connection.sendall(b"x" * (1 << 16))
+            time.sleep(0.05)
+        assert b'"body": %d' % (size << 16) in everything(connection)
+
+
+def test_a_client_that_half_closes_gets_its_answer_or_an_end(server):
+    """It never hangs."""
+    with server.connection() as connection:
+        connection.sendall(request("/", "Connection: close"))
+        connection.shutdown(socket.SHUT_WR)
+        assert re.match(rb"(HTTP/1\.1 200 |$)", everything(connection))
