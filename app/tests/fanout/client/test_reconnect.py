@@ -231,13 +231,13 @@ async def test_a_connection_may_break_anywhere_in_a_recovery(gate, enter, publis
 # -- no connection -----------------------------------------------------------------------------------
 
 
-async def test_who_enters_waits_for_a_server(pair, publisher, group):
+async def test_who_enters_waits_for_a_server(shared_pair, group):
     """A replica that comes within the timeout is found."""
-    pair.path.unlink()
-    entering = asyncio.create_task(connect(URL, [group], unix=pair.path, timeout=LIMIT).__aenter__())
+    shared_pair.path.unlink()
+    entering = asyncio.create_task(connect(URL, [group], unix=shared_pair.path, timeout=LIMIT).__aenter__())
     await asyncio.sleep(0.3)
     assert not entering.done()
-    pair.switch()
+    shared_pair.switch()
     client = await entering
     assert isinstance(await anext(client), Joined)
     await client.close()
