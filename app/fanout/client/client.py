@@ -61,7 +61,7 @@ def connect(  # noqa: PLR0913 - each is optional and has a name
 class Client:
     """A client of `fanout.v1` that comes back by itself when the connection is lost. Made by `connect`.
 
-    Iterate to get what arrives: Publication, Reset, Joined (after each join, those after a reconnect too) and Refused.
+    Iterate to get what arrives: Publication, Reset, Joined (after a join, and after each reconnect) and Refused.
 
     Durable group: every publication once, in order, over all reconnects and replicas, or a Reset tells that some are
     missing. A publication is in the group once when `publish` has returned, whatever the connection did meanwhile, and
@@ -225,10 +225,12 @@ class Client:
                     asyncio.get_running_loop().call_later(seconds, self._again, event)
                 case Refused(group=str(group), error=error) if self._waiters.settle(_join(group), error=error):
                     pass  # who waits for it is told
+                case Joined(group=group):
+                    self._waiters.settle(_join(group))
+                    if self._inbox.has_room:  # who never iterates gets one a reconnect: they must not pile up
+                        self._inbox.put(event, size)
                 case _:
                     self._inbox.put(event, size)
-                    if isinstance(event, Joined):
-                        self._waiters.settle(_join(event.group))
 
     def _again(self, later: Later) -> None:
         later.again()

@@ -117,6 +117,16 @@ async def test_a_slow_user_holds_the_server_up_and_misses_nothing(replica, enter
     assert await take(client, count) == list(range(count))
 
 
+async def test_who_never_iterates_collects_nothing_by_reconnecting(replica, enter, publisher, group):
+    """The inbox is full: what tells of another join finds no room, and is not needed."""
+    client = await enter(replica.path, group)
+    await publisher.publish(group, 150, "x" * 10_000)
+    await until(lambda: client._inbox.waiting)
+    waiting = client._inbox._bytes
+    client._act([Joined(group, "web-1")] * 10, 100)
+    assert client._inbox._bytes == waiting
+
+
 async def test_an_answer_is_found_behind_what_there_is_no_room_for(replica, enter, publisher, group):
     """Who publishes for each message while far more pour in waits for no room, and misses nothing."""
     client = await enter(replica.path, group)

@@ -107,7 +107,7 @@ async def test_lost_writes_are_told_as_a_reset(shared_pair, enter, publisher, gr
 @pytest.mark.parametrize("size", [10, 400_000], ids=["small", "more than the socket takes"])
 async def test_a_replica_that_hangs_is_given_up(shared_pair, enter, group, monkeypatch, size):
     """It answers no ping, or takes none: the client goes on at the other one, and nobody had to close anything."""
-    monkeypatch.setattr(traffic, "ANSWER_LIMIT", 0.3)
+    monkeypatch.setattr(traffic, "ANSWER_LIMIT", 0.5)
     client = await enter(shared_pair.path, group)
     await client.publish(group, ["first"])
     assert await take(client, 1) == ["first"]
@@ -139,13 +139,15 @@ async def test_closing_waits_for_nobody_for_long(shared_pair, enter, group):
 
 async def test_a_slow_user_is_not_taken_for_a_dead_connection(shared_pair, enter, publisher, group, monkeypatch):
     """While the client does not read on purpose, unanswered pings mean nothing."""
-    monkeypatch.setattr(traffic, "ANSWER_LIMIT", 0.1)
+    monkeypatch.setattr(traffic, "ANSWER_LIMIT", 0.5)
     client = await enter(shared_pair.path, group)
     await publisher.publish(group, 120, "x" * 10_000)  # more than waits here, less than the server would cut
     await until(lambda: client._inbox.waiting)
-    await asyncio.sleep(0.5)
+    connection = client._core._line.connection
+    await asyncio.sleep(1.5)
+    monkeypatch.undo()  # from here on it reads, and a busy machine may be slow to answer
     assert await take(client, 120) == list(range(120))
-    assert client._core._line.connection == 1
+    assert client._core._line.connection == connection
 
 
 # -- a connection that breaks at a chosen place ------------------------------------------------------
@@ -231,13 +233,13 @@ async def test_a_connection_may_break_anywhere_in_a_recovery(gate, enter, publis
 # -- no connection -----------------------------------------------------------------------------------
 
 
-async def test_who_enters_waits_for_a_server(pair, publisher, group):
+async def test_who_enters_waits_for_a_server(shared_pair, group):
     """A replica that comes within the timeout is found."""
-    pair.path.unlink()
-    entering = asyncio.create_task(connect(URL, [group], unix=pair.path, timeout=LIMIT).__aenter__())
+    shared_pair.path.unlink()
+    entering = asyncio.create_task(connect(URL, [group], unix=shared_pair.path, timeout=LIMIT).__aenter__())
     await asyncio.sleep(0.3)
     assert not entering.done()
-    pair.switch()
+    shared_pair.switch()
     client = await entering
     assert isinstance(await anext(client), Joined)
     await client.close()
