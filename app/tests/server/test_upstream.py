@@ -19,18 +19,19 @@ SECONDS = 240
 
 
 class Run:
-    """Daphne's tests of one file, in a process of their own."""
+    """Some files of Daphne's tests, in a process of their own."""
 
-    def __init__(self, path, folder):
-        self.path, self.servers = path, folder / "servers"
+    def __init__(self, paths, folder):
+        self.paths, self.servers = paths, folder / "servers"
+        folder.mkdir()
         self.servers.touch()
         self._process = subprocess.Popen(
             [
-                *GUARD, sys.executable, "-m", "pytest", path.name,
+                *GUARD, sys.executable, "-m", "pytest", *(path.name for path in paths),
                 "-c", os.devnull, "--rootdir", ".", "-p", "no:django", "-p", "no:cacheprovider", "-p", "replacement",
                 "-o", "asyncio_mode=strict", "-o", "asyncio_default_fixture_loop_scope=function",
             ],
-            cwd=path.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            cwd=paths[0].parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env=clean_environment(
                 PYTHONPATH=os.pathsep.join((str(REPOSITORY / "app"), str(SUBSTITUTE))),
                 SERVERS_FILE=str(self.servers),
@@ -49,8 +50,9 @@ class Run:
 
     @property
     def written(self):
-        """How many tests stand in the file."""
-        return len(re.findall(r"^ *(?:async )?def test", self.path.read_text(), re.MULTILINE))
+        """How many tests stand in the files."""
+        test = re.compile(r"^ *(?:async )?def test", re.MULTILINE)
+        return sum(len(test.findall(path.read_text())) for path in self.paths)
 
     def servers_of_each_test(self):
         """How many servers each test has started, and how many of ours have run in it."""
@@ -60,12 +62,11 @@ class Run:
 
 @pytest.fixture
 def runs(tmp_path):
-    """All test files of Daphne at once: they mostly wait for each other's processes."""
-    folder = unpacked("daphne", tmp_path) / "tests"
-    started = []
-    for path in sorted(folder.glob("test_*.py")):
-        (tmp_path / path.stem).mkdir()
-        started.append(Run(path, tmp_path / path.stem))
+    """All tests of Daphne; those of WebSockets, which mostly sleep, beside the others."""
+    paths = sorted((unpacked("daphne", tmp_path) / "tests").glob("test_*.py"))
+    sleepy = [path for path in paths if path.stem == "test_websocket"]
+    others = [path for path in paths if path not in sleepy]
+    started = [Run(sleepy, tmp_path / "sleepy"), Run(others, tmp_path / "others")]
     for run in started:
         run.finish()
     return started
