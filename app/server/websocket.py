@@ -144,11 +144,19 @@ class ReplicaWebSocket(LeanProtocol):
 
     def check_timeouts(self) -> None:
         """Keep Daphne's limits, and autobahn's for the opening handshake."""
-        limit = self.openHandshakeTimeout
-        if self.state == self.STATE_CONNECTING and 0 < limit < self.duration():
-            self.onOpenHandshakeTimeout()
-        else:
-            super().check_timeouts()
+        now, server = time.time(), self.server
+        age = now - self.socket_opened
+        if self.state == self.STATE_OPEN:
+            if 0 <= server.websocket_timeout < age:
+                self.serverClose()
+            elif now - self.last_ping > server.ping_interval:
+                self.last_ping = now
+                self._sendAutoPing()
+        elif self.state == self.STATE_CONNECTING:
+            if 0 < self.openHandshakeTimeout < age:
+                self.onOpenHandshakeTimeout()
+            elif age > server.websocket_connect_timeout:
+                self.serverReject()
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802 - Daphne's name
         """Close as Daphne's own time limits do."""
