@@ -89,6 +89,7 @@ class TcpTransport(_Lean, tcp.Server):
         if len(client) != 2:  # noqa: PLR2004 - address and port; IPv6 has two more
             self._addressType = tcp.address.IPv6Address
         self._begin(sock, protocol, client, port, *numbered)
+        self.setTcpNoDelay(True)  # as Twisted's HTTP does; autobahn's own attempt fails
 
 
 LEAN = {unix.Port: UnixTransport, tcp.Port: TcpTransport}

@@ -11,7 +11,7 @@ from daphne.utils import parse_x_forwarded_for
 from daphne.ws_protocol import WebSocketFactory
 from twisted.internet import unix
 
-from server.inbox import READ_BYTES
+from server.inbox import PAUSE_AT_BYTES, READ_BYTES
 from server.lean import LeanProtocol
 from server.sockets import ANSWERS_LIMIT, ReplicaSocket
 
@@ -111,9 +111,11 @@ class ReplicaWebSocket(LeanProtocol):
         return client, server
 
     def processHandshake(self) -> None:  # noqa: N802 - autobahn's name
-        """Read the head; what a client sends behind it waits until the handshake is answered."""
+        """Read the head; what a client sends behind it waits for the answer, and so does the client."""
         if not hasattr(self, "handshake_deferred"):
             super().processHandshake()
+        elif len(self.data) > PAUSE_AT_BYTES:
+            self.transport.pauseProducing()
 
     def onPing(self, payload: bytes) -> None:  # noqa: N802 - autobahn's name
         """Answer, but not a client that does not read its answers."""
@@ -122,6 +124,7 @@ class ReplicaWebSocket(LeanProtocol):
 
     def onOpen(self) -> None:  # noqa: N802 - autobahn's name
         """Begin; a handshake that ends while the replica drains is told to go at once."""
+        self.transport.resumeProducing()
         if self.server.action_logger:
             super().onOpen()
         if self.server.draining.is_set():
@@ -149,11 +152,19 @@ class ReplicaWebSocket(LeanProtocol):
 
     def check_timeouts(self) -> None:
         """Keep Daphne's limits, and autobahn's for the opening handshake."""
-        limit = self.openHandshakeTimeout
-        if self.state == self.STATE_CONNECTING and 0 < limit < self.duration():
-            self.onOpenHandshakeTimeout()
-        else:
-            super().check_timeouts()
+        now, server = time.time(), self.server
+        age = now - self.socket_opened
+        if self.state == self.STATE_OPEN:
+            if 0 <= server.websocket_timeout < age:
+                self.serverClose()
+            elif now - self.last_ping > server.ping_interval:
+                self.last_ping = now
+                self._sendAutoPing()
+        elif self.state == self.STATE_CONNECTING:
+            if 0 < self.openHandshakeTimeout < age:
+                self.onOpenHandshakeTimeout()
+            elif age > server.websocket_connect_timeout:
+                self.serverReject()
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802 - Daphne's name
         """Close as Daphne's own time limits do."""
@@ -166,6 +177,8 @@ class ReplicaWebSocket(LeanProtocol):
 
     def _accept(self, message: dict[str, Any]) -> None:
         subprotocol = message.get("subprotocol")
+        if subprotocol is not None and subprotocol not in self.websocket_protocols:
+            raise ValueError(f"The subprotocol {subprotocol!r} was not offered: {self.websocket_protocols}.")
         headers: dict[str, list[str]] = {name: [value] for name, value in self.server.headers_text}
         for name, value in message.get("headers") or ():
             headers.setdefault(name.decode("latin1"), []).append(value.decode("latin1"))

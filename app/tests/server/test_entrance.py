@@ -12,7 +12,7 @@ from tests.server.conftest import with_scripted
 
 SILENCE = 4.0
 """Seconds without a byte after which a server that keeps the connection has said all it will say."""
-AT_ONCE = 20
+AT_ONCE = 40
 """Connections at a time: stock Daphne listens with a backlog of 50."""
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 PLAIN = {

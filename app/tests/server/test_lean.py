@@ -91,6 +91,18 @@ def test_who_says_nothing_is_cut(scripted):
     assert replica.get()[0] == 200
 
 
+def test_who_is_not_answered_yet_is_not_read(scripted):
+    """A client that talks before the answer to its upgrade is stopped by its own socket."""
+    replica = scripted.replica(APPLICATION, "--websocket_connect_timeout", str(LIMIT))
+    with asked(replica, "/never") as connection:
+        connection.settimeout(1)
+        sent, piece = 0, b"\0" * 65536
+        with contextlib.suppress(TimeoutError):
+            while sent < 64 << 20:
+                sent += connection.send(piece)
+    assert (1 << 20) <= sent < (8 << 20)
+
+
 def test_connections_that_only_come_and_go_leave_nothing(scripted):
     """Neither silent ones nor such as are served count as open afterwards."""
     replica = scripted.replica(APPLICATION)

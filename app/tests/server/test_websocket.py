@@ -202,6 +202,12 @@ async def test_no_subprotocol_is_chosen_unasked(server, script):
         assert client.subprotocol is None
 
 
+async def test_accepting_a_subprotocol_that_was_not_offered_is_an_error_of_the_application(server, script):
+    """Its exception says so, and the client, which would take it for a broken protocol, gets a 500."""
+    assert (await refused(server, script({**ACCEPT, "subprotocol": "two"}))).status_code == 500
+    server.said("ValueError: The subprotocol 'two' was not offered")
+
+
 async def refused(server, path):
     """Return the answer to a refused handshake."""
     with pytest.raises(InvalidStatus) as caught:
