@@ -16,6 +16,8 @@ from tests.redises import MASTER_NAME, eventually
 
 pytestmark = [pytest.mark.usefixtures("policies"), pytest.mark.fault, pytest.mark.slow]
 
+LEFT_SECONDS = 5
+"""For all to have left a master that Sentinel has replaced: they ask each second, Sentinel demotes after 10 s."""
 BACK_SECONDS = 10
 """For delivery to go on once there is a master; usually under 2 s."""
 
@@ -150,6 +152,27 @@ async def test_a_living_master_is_demoted_under_load(own_sentinel, hubs):
     await asyncio.to_thread(eventually, lambda: not connections(own_sentinel.first), "all have left")
     await delivered(hubs[1], "pouring.a", client)
     assert len(connections(own_sentinel.second)) == 3  # of one hub, and of one that only publishes
+    await client.assert_honest(hubs[1], "pouring.a")
+
+
+async def test_a_replaced_master_is_left_before_it_is_demoted(own_sentinel, hubs):
+    """Sentinel names another master while the old one lives on for 10 s: it is not written to for that long."""
+    own_sentinel.sentinel.cli.execute_command("SENTINEL", "DEBUG", "info-period", 10_000)
+    client, over = Client(), asyncio.Event()
+    await client.join(hubs[0], "pouring.a")
+    await Client().join(hubs[1], "pouring.a")
+    numbers = itertools.takewhile(lambda _: not over.is_set(), itertools.count())
+    pouring = asyncio.create_task(publish(hubs[1], "pouring.a", numbers))
+    await client.until(100)
+    await asyncio.to_thread(own_sentinel.fail_over)
+    await asyncio.to_thread(own_sentinel.promoted, own_sentinel.second)
+    await asyncio.to_thread(
+        eventually, lambda: len(connections(own_sentinel.second)) == 4, "all have moved", LEFT_SECONDS
+    )
+    assert connections(own_sentinel.first) == []
+    over.set()
+    await pouring
+    await delivered(hubs[1], "pouring.a", client)
     await client.assert_honest(hubs[1], "pouring.a")
 
 
