@@ -197,6 +197,23 @@ async def test_a_master_that_stands_still_and_wakes_up_demoted(own_sentinel, hub
     await client.assert_honest(hubs[1], "kept.a")
 
 
+async def test_a_master_without_its_replica_may_refuse(own_sentinel, hubs):
+    """With `min-replicas-to-write 1` it acknowledges nothing that a failover would lose: publishers are told so."""
+    own_sentinel.first.cli.config_set("min-replicas-to-write", 1)
+    await publish(hubs[0], "kept.a", [1])
+    own_sentinel.second.kill()
+    await asyncio.to_thread(
+        eventually, lambda: not own_sentinel.first.cli.info("replication")["connected_slaves"], "gone"
+    )
+    for ask in (hubs[0].publish("kept.a", 2), hubs[0]._layer.send("thumbnails", {"type": "make"})):
+        with pytest.raises(Unavailable, match="NOREPLICAS"):
+            await ask
+    await asyncio.to_thread(own_sentinel.second.start)
+    own_sentinel.second.cli.replicaof("127.0.0.1", own_sentinel.first.port)
+    position = await publish(hubs[0], "kept.a", [2])
+    assert position.offset == 2
+
+
 async def test_dead_sentinels_cost_no_publication(own_sentinel):
     """One Sentinel refuses, one never answers: the third is asked in time, for publishing and for subscribing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
