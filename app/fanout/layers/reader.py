@@ -8,7 +8,10 @@ import random
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import RedisError
+
+from fanout.layers.sentinel import until_replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +48,7 @@ class Reader:
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._sender: asyncio.Task[None] | None = None
+        self._replaced: asyncio.Task[None] | None = None
         self._delay = BACKOFF_FIRST
         self._told = False
         self._closing = False
@@ -123,6 +127,8 @@ class Reader:
     async def _connect(self) -> None:
         connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
         self._connection = connection
+        if isinstance(self._pool, SentinelConnectionPool):
+            self._replaced = asyncio.create_task(until_replaced(self._pool, connection))
         self._commands.clear()
         self._in_flight = Counter(dict.fromkeys(self._confirmed, 1))
         if self._confirmed:
@@ -134,6 +140,8 @@ class Reader:
         connection, asked = self._connection, False
         assert connection is not None  # noqa: S101 - _connect has just made it
         while not self._closing:
+            if self._replaced is not None and self._replaced.done():
+                raise ConnectionError("Sentinel names another master")
             answer = await connection.read_response(timeout=PING_AFTER, disable_decoding=True)
             if answer is not None:
                 asked = False
@@ -183,6 +191,9 @@ class Reader:
         self.connected = False
 
     async def _drop(self) -> None:
+        if self._replaced is not None:
+            self._replaced.cancel()
+            self._replaced = None
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.disconnect(nowait=True)

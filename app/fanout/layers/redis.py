@@ -42,6 +42,9 @@ class RedisChannelLayer(RedisPubSubChannelLayer):
     `hosts`, `prefix`, `symmetric_encryption_keys`, `serializer_format` as there; `on_disconnect` and
     `on_reconnect` are called. `capacity` and `channel_capacity` (messages) and `expiry` (seconds) bound
     what waits in a general channel, as in every layer of Channels. `fanout.layers` states the guarantees.
+
+    Under Sentinel (`{"sentinels": [(host, port), …], "master_name": …}` as a host) give the Redis servers
+    `min-replicas-to-write 1`: a master that lost its replicas then refuses what a failover would lose.
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,14 @@ from fanout.layers import envelope, scripts
 from fanout.positions import OtherEpoch, Position, Top, parse_past
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fanout.history import History
     from fanout.layers.envelope import Serializer
     from fanout.layers.shard import Shard
     from fanout.publication import Publication
+
+logger = logging.getLogger(__name__)
 
 ENVELOPE = envelope.MARKER + bytes((envelope.DURABLE,))
 
@@ -65,12 +68,20 @@ class Streams:
         entries = await self._run(scripts.read, group, keys, arguments)
         if entries is None:
             raise OtherEpoch(after.epoch)
-        return [self._publication(group, after.epoch, name, fields) for name, fields in entries]
+        return list(self._publications(group, after.epoch, entries))
 
-    def _publication(self, group: str, epoch: str, name: bytes, fields: list[bytes]) -> Publication:
-        body = dict(zip(fields[::2], fields[1::2], strict=True))[b"b"]  # a newer replica may add fields
-        position = Position(epoch, int(name.partition(b"-")[0]))
-        return envelope.decode_body(group, body, self._serializer, position)
+    def _publications(self, group: str, epoch: str, entries: list[Any]) -> Iterator[Publication]:
+        for name, fields in entries:
+            position = Position(epoch, int(name.partition(b"-")[0]))
+            body = dict(zip(fields[::2], fields[1::2], strict=True)).get(b"b")  # a newer replica may add fields
+            if body is not None:
+                yield envelope.decode_body(group, body, self._serializer, position)
+            else:  # the hole that this leaves is told to clients as a reset
+                logger.warning(
+                    "left out %d of %s: a newer replica wrote it in a way of its own; finish the deploy",
+                    position.offset,
+                    group,
+                )
 
     def _key(self, kind: str, group: str, suffix: str = "") -> bytes:
         # The braces are Redis Cluster's hash tag.

@@ -64,6 +64,11 @@ class Client:
         return self.entry
 
     @property
+    def reason(self):
+        """Of the last reset of any client."""
+        return ENCODER.reason
+
+    @property
     def told(self):
         """The data of the publications and the resets between them."""
         return [data for data, *_ in self.frames]
@@ -153,6 +158,7 @@ class Encoder:
         return json.loads(publication.data), publication.position.epoch, publication.position.offset
 
     def reset(self, group, position, reason):
+        self.reason = reason
         return "reset", position.epoch, position.offset
 
 

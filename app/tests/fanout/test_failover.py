@@ -16,6 +16,8 @@ from tests.redises import MASTER_NAME, eventually
 
 pytestmark = [pytest.mark.usefixtures("policies"), pytest.mark.fault, pytest.mark.slow]
 
+LEFT_SECONDS = 5
+"""For all to have left a master that Sentinel has replaced: they ask each second, Sentinel demotes after 10 s."""
 BACK_SECONDS = 10
 """For delivery to go on once there is a master; usually under 2 s."""
 
@@ -153,6 +155,27 @@ async def test_a_living_master_is_demoted_under_load(own_sentinel, hubs):
     await client.assert_honest(hubs[1], "pouring.a")
 
 
+async def test_a_replaced_master_is_left_before_it_is_demoted(own_sentinel, hubs):
+    """Sentinel names another master while the old one lives on for 10 s: it is not written to for that long."""
+    own_sentinel.sentinel.cli.execute_command("SENTINEL", "DEBUG", "info-period", 10_000)
+    client, over = Client(), asyncio.Event()
+    await client.join(hubs[0], "pouring.a")
+    await Client().join(hubs[1], "pouring.a")
+    numbers = itertools.takewhile(lambda _: not over.is_set(), itertools.count())
+    pouring = asyncio.create_task(publish(hubs[1], "pouring.a", numbers))
+    await client.until(100)
+    await asyncio.to_thread(own_sentinel.fail_over)
+    await asyncio.to_thread(own_sentinel.promoted, own_sentinel.second)
+    await asyncio.to_thread(
+        eventually, lambda: len(connections(own_sentinel.second)) == 4, "all have moved", LEFT_SECONDS
+    )
+    assert connections(own_sentinel.first) == []
+    over.set()
+    await pouring
+    await delivered(hubs[1], "pouring.a", client)
+    await client.assert_honest(hubs[1], "pouring.a")
+
+
 async def test_a_master_that_stands_still_and_wakes_up_demoted(own_sentinel, hubs):
     """SIGSTOP of the master: Sentinel promotes; when it wakes it takes itself for the master, and misleads nobody."""
     client = Client()
@@ -172,6 +195,23 @@ async def test_a_master_that_stands_still_and_wakes_up_demoted(own_sentinel, hub
     await asyncio.to_thread(eventually, lambda: not connections(own_sentinel.first), "all have left")
     await delivered(hubs[1], "kept.a", client)
     await client.assert_honest(hubs[1], "kept.a")
+
+
+async def test_a_master_without_its_replica_may_refuse(own_sentinel, hubs):
+    """With `min-replicas-to-write 1` it acknowledges nothing that a failover would lose: publishers are told so."""
+    own_sentinel.first.cli.config_set("min-replicas-to-write", 1)
+    await publish(hubs[0], "kept.a", [1])
+    own_sentinel.second.kill()
+    await asyncio.to_thread(
+        eventually, lambda: not own_sentinel.first.cli.info("replication")["connected_slaves"], "gone"
+    )
+    for ask in (hubs[0].publish("kept.a", 2), hubs[0]._layer.send("thumbnails", {"type": "make"})):
+        with pytest.raises(Unavailable, match="NOREPLICAS"):
+            await ask
+    await asyncio.to_thread(own_sentinel.second.start)
+    own_sentinel.second.cli.replicaof("127.0.0.1", own_sentinel.first.port)
+    position = await publish(hubs[0], "kept.a", [2])
+    assert position.offset == 2
 
 
 async def test_dead_sentinels_cost_no_publication(own_sentinel):
