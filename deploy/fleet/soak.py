@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import tempfile
@@ -102,7 +103,7 @@ def one_round(arguments: Sequence[str], seconds: float = ROUND_SECONDS) -> tuple
         report = Path(folder) / "report.xml"
         command = [
             sys.executable, "-m", "pytest", "-m", "fault", "-q", "-p", "no:cacheprovider",
-            f"--junitxml={report}", *arguments,
+            f"--junitxml={report}", f"--hypothesis-seed={random.getrandbits(32)}", *arguments,
         ]  # fmt: skip
         began = time.monotonic()
         code, said = _run(command, seconds)

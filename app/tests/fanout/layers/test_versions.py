@@ -128,12 +128,12 @@ class TestFuture:
         hub, client = Hub(layer), Client()
         await client.join(hub, "kept.a")
         position = await layer._get_layer().streams.append("kept.a", b"nowhere", b"1", History(), None)
-        future = envelope.MARKER + b"\x03" + f"{position.epoch}:1:in a way of its own".encode()
+        future = envelope.MARKER + b"\x09" + f"{position.epoch}:1:in a way of its own".encode()
         own_redis.cli.publish("asgi__group__{kept.a}", future)
         await publish(hub, "kept.a", [2])
         await client.until(2)
         assert client.told == [1, 2]
-        assert "in version 3: a newer replica wrote it; finish the deploy" in caplog.text
+        assert "in version 9: a newer replica wrote it; finish the deploy" in caplog.text
 
     async def test_an_entry_that_cannot_be_read_is_a_reset(self, redis_layer, own_redis, caplog):
         """A stream's entry without the known body is left out with a warning, never silently: clients are told."""
