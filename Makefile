@@ -5,7 +5,7 @@ PYTHON ?= python3
 NAME =
 export REPLICAS PORT MODE BIND TRUSTED_PROXIES SLOTS RUN_DIR ENV_FILE NAME FOLLOW ARGS
 
-.PHONY: help up down status logs scale restart test check lock
+.PHONY: help up down status logs scale restart test bench check lock
 .DEFAULT_GOAL := help
 
 FLEET = @PYTHONPATH=deploy $(PYTHON) -m fleet
@@ -33,6 +33,9 @@ restart: ## one replica after the other, each drained first
 
 test: ## all tests
 	$(FLEET) test
+
+bench: ## what a client costs, beside stock Channels
+	$(FLEET) bench
 
 check: ## lint, types, import rules, nginx
 	$(FLEET) check

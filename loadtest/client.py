@@ -72,9 +72,16 @@ class Connection:
         self._buffer += data
         return list(self._texts())
 
+    def wait(self) -> list[bytes]:
+        """Return the next texts, as soon as there are any. Raise RefusedError when it is closed instead."""
+        while not (texts := self.receive()):
+            if self.closed is not None:
+                raise RefusedError(f"the server closed the connection with {self.closed}")
+        return texts
+
     def _texts(self) -> Iterator[bytes]:
         buffer, start = self._buffer, 0
-        while (frame := _frame_at(buffer, start)) is not None:
+        while (frame := frame_at(buffer, start)) is not None:
             kind, begin, end = frame
             if kind == TEXT:
                 yield buffer[begin:end]
@@ -86,7 +93,7 @@ class Connection:
         self._buffer = buffer[start:]
 
 
-def _frame_at(buffer: bytes, start: int) -> tuple[int, int, int] | None:
+def frame_at(buffer: bytes, start: int) -> tuple[int, int, int] | None:
     """Return first byte, begin and end of the payload of the frame at `start`; None if it is not all there."""
     if len(buffer) < start + 2:
         return None
@@ -115,13 +122,21 @@ class Crowd:
         self._selector = selectors.DefaultSelector()
         self.connections: list[Connection] = []
 
-    def connect(self, count: int, *, at_once: int | None = None) -> None:
-        """Open `count` connections, `at_once` of them (default: all) before the first answer is read."""
+    def connect(self, count: int, *, at_once: int | None = None, first: bytes | None = None) -> None:
+        """Open `count` connections, `at_once` of them (default: all) before the first answer is read.
+
+        Each sends the text `first`, if there is one, and waits for the answer to it.
+        """
         size = at_once or count
         for start in range(0, count, size):
             batch = [self._open() for _ in range(min(size, count - start))]
             for connection in batch:
                 connection.shake_hands()
+                if first is not None:
+                    connection.send(first)
+            for connection in batch:
+                if first is not None:
+                    connection.wait()
                 self._selector.register(connection.stream, selectors.EVENT_READ, connection)
             self.connections += batch
 

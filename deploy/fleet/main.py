@@ -20,6 +20,7 @@ LOCKS = {
     "up": bootstrap.RUNTIME,
     "restart": bootstrap.RUNTIME,
     "test": bootstrap.DEVELOPMENT,
+    "bench": bootstrap.DEVELOPMENT,
     "check": bootstrap.DEVELOPMENT,
     "lock": bootstrap.DEVELOPMENT,
 }
