@@ -116,9 +116,11 @@ def _client_frame(kind: int, payload: bytes) -> bytes:
 class Crowd:
     """Connections that are opened together and read together."""
 
-    def __init__(self, address: Path | tuple[str, int], path: str = "/ws/chat/", subprotocol: str = "") -> None:
+    def __init__(
+        self, address: Path | tuple[str, int], path: str = "/ws/chat/", subprotocol: str = "", extensions: str = ""
+    ) -> None:
         self._address = address
-        self._request = _handshake(path, subprotocol)
+        self._request = handshake(path, subprotocol, extensions)
         self._selector = selectors.DefaultSelector()
         self.connections: list[Connection] = []
 
@@ -166,7 +168,8 @@ class Crowd:
         return Connection(stream)
 
 
-def _handshake(path: str, subprotocol: str) -> bytes:
+def handshake(path: str, subprotocol: str = "", extensions: str = "") -> bytes:
+    """Return the request."""
     lines = [
         f"GET {path} HTTP/1.1",
         "Host: localhost",
@@ -175,5 +178,6 @@ def _handshake(path: str, subprotocol: str) -> bytes:
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
         "Sec-WebSocket-Version: 13",
         *([f"Sec-WebSocket-Protocol: {subprotocol}"] if subprotocol else []),
+        *([f"Sec-WebSocket-Extensions: {extensions}"] if extensions else []),
     ]
     return "\r\n".join([*lines, "", ""]).encode()

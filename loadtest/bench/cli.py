@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bench import record, table
+from bench import machine, plots, record, table
 from bench.context import Bench
 from bench.errors import MISUSED, BenchError
-from bench.parts import PARTS
+from bench.parts import EXPERIMENTS, PARTS
 from bench.row import Verdict
 from bench.sides import OTHERS, redis
+from client import RefusedError
 from fleet import descriptors, packages
-from fleet.errors import INTERRUPTED, FleetError
+from fleet.errors import FAILED, INTERRUPTED, FleetError
 from fleet.options import REPOSITORY
 from fleet.progress import Progress
 
@@ -27,24 +30,22 @@ if TYPE_CHECKING:
     from bench.row import Row
 
 RESULTS = REPOSITORY / ".run" / "bench"
-FAILED = 1
 NEEDED = 10_000 + 500
 """Descriptors of a process: the most sockets that a part opens, and room for its logs, Redis and imports."""
+ALL = {**PARTS, **EXPERIMENTS}
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise BenchError(
-            f'{message}: for example `make bench ARGS="--only delivery"`; the parts are {", ".join(PARTS)}.'
-        )
+        raise BenchError(f'{message}: for example `make bench ARGS="--only delivery"`; the parts are {", ".join(ALL)}.')
 
 
 def main(arguments: list[str]) -> int:
     """Measure and tell; return 0, 1 when a row is short, 2 when one is void or nothing could be measured."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the servers are ended on the way out
+    signal.signal(signal.SIGTERM, _end)
     try:
-        return _run(_read(arguments))
-    except (BenchError, FleetError) as error:
+        return _run(_read(arguments), arguments)
+    except (BenchError, FleetError, RefusedError) as error:
         sys.stdout.flush()
         sys.stderr.write(f"{error}\n")
         return MISUSED
@@ -53,12 +54,17 @@ def main(arguments: list[str]) -> int:
         return INTERRUPTED
 
 
+def _end(number: int, _frame: Any) -> NoReturn:
+    """Leave as Ctrl-C does: the servers are ended on the way out."""
+    sys.exit(128 + number)
+
+
 def _read(arguments: list[str]) -> argparse.Namespace:
     parser = _Parser(prog="bench", description="Ours beside stock Channels: what a client costs.", allow_abbrev=False)
-    parser.add_argument("--only", action="append", choices=PARTS, help="one part; may be repeated. Default: all")
+    parser.add_argument("--only", action="append", choices=ALL, help="one part; may be repeated. Default: all")
     parser.add_argument("--repeats", type=_positive, default=3, help="of what is cheap to repeat; the median counts")
     parser.add_argument("--without-others", action="store_true", help="leave out uvicorn, granian and hypercorn")
-    parser.add_argument("--quick", action="store_true", help="seconds, for the test suite")
+    parser.add_argument("--quick", action="store_true", help="seconds, for the test suite: --only delivery, once")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for JSON and plots")
     return parser.parse_args(arguments)
 
@@ -69,16 +75,28 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _run(asked: argparse.Namespace) -> int:
+def _run(asked: argparse.Namespace, arguments: list[str]) -> int:
     _refuse_small_machine()
     rows: list[Row] = []
+    began, others = time.strftime("%Y-%m-%dT%H:%M:%S%z"), machine.Others.watch()
     with _bench(asked) as bench:
         for part in asked.only or (["delivery"] if asked.quick else PARTS):
-            rows += PARTS[part](bench)
-    print(table.render(rows))
-    print(f"\n{record.write(rows, asked.results)} has all of it.")
+            rows += ALL[part](bench)
+    about = {
+        "command": shlex.join(["make", "bench", f"ARGS={shlex.join(arguments)}"]),
+        "began": began,
+        "machine": machine.facts(),
+        "used_by_others": round(others.share, 3),
+    }
+    _tell(rows, about, asked.results)
     verdicts = {row.verdict for row in rows}
     return MISUSED if Verdict.VOID in verdicts else FAILED if Verdict.SHORT in verdicts else 0
+
+
+def _tell(rows: list[Row], about: dict[str, Any], folder: Path) -> None:
+    print(f"\n{table.render(rows)}\n\n{table.machine(about)}")
+    drawn = plots.write(rows, folder)
+    print(f"{record.write(rows, about, folder)} has all of it, {len(drawn)} plots lie beside it.")
 
 
 @contextmanager
@@ -92,9 +110,9 @@ def _bench(asked: argparse.Namespace) -> Iterator[Bench]:
 def _refuse_small_machine() -> None:
     for program in ("nginx", "redis-server"):
         packages.require(program)
-    limits: Any = descriptors.raise_limit()
-    if limits.descriptors < NEEDED:
+    allowed = descriptors.raise_limit().descriptors
+    if allowed < NEEDED:
         raise BenchError(
-            f"This account may open {limits.descriptors:,} files for each process, and 10,000 sockets need {NEEDED:,}: "
+            f"This account may open {allowed:,} files for each process, and 10,000 sockets need {NEEDED:,}: "
             "raise the hard limit (`ulimit -Hn`, /etc/security/limits.conf), then again."
         )

@@ -16,7 +16,7 @@ from bench.work import PAYLOAD
 from client import PING, Crowd, frame_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from bench.processes import Address
@@ -59,12 +59,10 @@ class Load:
 class Recording:
     """What was sent and what arrived, raw."""
 
-    sent: list[float] = field(default_factory=list)
-    """When each publication was handed to the kernel, monotonic seconds."""
+    due: list[float] = field(default_factory=list)
+    """When each publication was to leave, monotonic seconds."""
     chunks: list[tuple[float, int, bytes]] = field(default_factory=list)
     """When, on which descriptor, what."""
-    late: float = 0.0
-    """The largest delay of a publication behind its time: a generator that can't keep its rate."""
     numbers: range = range(0)
     """The publications' numbers."""
     arrived: int = 0
@@ -100,14 +98,25 @@ class Audience:
         for number in recording.numbers:
             due = began + (number - recording.numbers.start) / rate
             self._record(recording, due)
-            recording.late = max(recording.late, time.monotonic() - due)
-            self.send(number, recording)
+            self.send(number)
+            # Its time, not the time it got: what the generator is late counts as latency (no coordinated omission).
+            recording.due.append(due)
         self._await_all(recording)
         return recording
 
-    def send(self, number: int, recording: Recording) -> None:
+    def begin(self) -> Recording:
+        """Publish one message and read nothing yet."""
+        recording = Recording(due=[time.monotonic()], numbers=range(self._next, self._next + 1))
+        self.send(self._next)
+        self._next += 1
+        return recording
+
+    def finish(self, recording: Recording) -> None:
+        """Read what `begin` has published."""
+        self._await_all(recording)
+
+    def send(self, number: int) -> None:
         """Publish one message."""
-        recording.sent.append(time.monotonic())
         self._publisher.send(dump(message(number, self._payload)))
 
     def faults(self, recording: Recording) -> str:
@@ -125,19 +134,19 @@ class Audience:
         return f"{len(wrong)} of {self.size} receivers got other than was sent ({frames:.0f} of {wanted} frames)"
 
     def latencies(self, recording: Recording) -> list[float]:
-        """Return seconds from the publisher's send to the read that completed the frame, for each delivery."""
+        """Return for each delivery the seconds from when it was to leave to the read that completed its frame."""
         size, offsets, found = len(self._frame(0)), dict.fromkeys(self._streams, 0), []
         for at, descriptor, data in recording.chunks:
             before = offsets[descriptor]
             offsets[descriptor] = behind = before + len(data)
-            found += [at - sent for sent in recording.sent[before // size : behind // size]]
+            found += [at - due for due in recording.due[before // size : behind // size]]
         return found
 
     def _learn(self) -> tuple[bytes, bytes]:
         """Publish a first message and return what the server puts around a text. Raise BenchError if it gets lost."""
         recording = Recording()
         self._next = 1
-        self.send(0, recording)
+        self.send(0)
         end, text = time.monotonic() + WARM_UP, message(0, self._payload).encode()
         while len({descriptor for _, descriptor, _ in recording.chunks}) < self.size and time.monotonic() < end:
             self._record(recording, time.monotonic() + 0.05)
@@ -174,6 +183,20 @@ class Audience:
         recording.arrived += arrived
 
 
+def round_trips(connection: Connection, texts: Iterable[bytes], period: float, answers: int = 1) -> list[float]:
+    """Send texts one after the other, at most one a period; return the seconds that each answer took."""
+    took = []
+    for text in texts:
+        began = time.monotonic()
+        connection.send(text)
+        got = 0
+        while got < answers:
+            got += len(connection.wait())
+        took.append(time.monotonic() - began)
+        time.sleep(max(0.0, period - took[-1]))
+    return took
+
+
 def _without_pings(stream: bytes, expected: bytes) -> bytes:
     """Return the stream without keepalive pings, which are nobody's publication."""
     if stream == expected:
@@ -197,7 +220,7 @@ def audience(path: Path, room: str, count: int, payload: int = PAYLOAD) -> Itera
 
 
 @contextmanager
-def crowd(address: Address, room: str, subprotocol: str = "") -> Iterator[Crowd]:
+def crowd(address: Address, room: str, subprotocol: str = "", extensions: str = "") -> Iterator[Crowd]:
     """Make a crowd without members, cut when the block ends."""
-    with closing(Crowd(address, room, subprotocol)) as made:
+    with closing(Crowd(address, room, subprotocol, extensions)) as made:
         yield made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,8 @@ class Side:
     """Path of another group."""
     subprotocol: str = ""
     """What the clients offer; empty: plain clients."""
+    extensions: str = ""
+    """What else they offer."""
 
     @contextmanager
     def start(self, folder: Path, slot: str = "web-1") -> Iterator[Server]:
@@ -94,6 +96,11 @@ def _daphne(application: str, path: Path) -> list[str]:
     return [str(BIN / "daphne"), "-u", str(path), *quiet, application]
 
 
+def _deflating(application: str, path: Path) -> list[str]:
+    quiet = ["--access-log", os.devnull, "--ping-interval", NEVER]
+    return [sys.executable, "-m", "bench.projects.deflating", "-u", str(path), *quiet, application]
+
+
 def _uvicorn(application: str, path: Path) -> list[str]:
     quiet = ["--log-level", "warning", "--ws-ping-interval", NEVER]
     return [str(BIN / "uvicorn"), "--uds", str(path), "--lifespan", "off", *quiet, application]
@@ -114,7 +121,10 @@ OURS = Side("ours", "config.asgi:application", _replica, coalescing="20 ms", dur
 FANOUT_V1 = Side(
     "ours, fanout.v1", OURS.application, _replica, OURS.coalescing, OURS.durable, "/ws/", subprotocol="fanout.v1"
 )
+WITH_KINDS = replace(OURS, application="bench.projects.ours:application", other_room="/ws/bench/immediate/")
+"""The same, and beside the chat the benchmark's kinds of groups."""
 STOCK = Side("stock", TUTORIAL, _daphne)
+DEFLATING = Side("deflating", TUTORIAL, _deflating, extensions="permessage-deflate")
 OTHERS = (
     Side("uvicorn", TUTORIAL, _uvicorn),
     Side("granian", TUTORIAL, _granian),
@@ -126,4 +136,4 @@ OTHERS = (
 def kind(name: str, *, coalescing: str, durable: bool) -> Side:
     """Return ours with the groups of one of the benchmark's kinds."""
     room = f"/ws/bench/{name}/"
-    return Side(f"ours, {name}", "bench.projects.ours:application", _replica, coalescing, durable, room)
+    return replace(WITH_KINDS, name=f"ours, {name}", coalescing=coalescing, durable=durable, room=room)

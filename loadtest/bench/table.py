@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bench.machine import DISTURBED
 from bench.row import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bench.figure import Figure
     from bench.row import Row
@@ -21,6 +22,15 @@ def render(rows: Sequence[Row]) -> str:
     lines = [_cells(row) for row in rows]
     widths = [max(len(line[column]) for line in (HEADS, *lines)) for column in range(len(HEADS))]
     return "\n".join([*(_aligned(line, widths) for line in (HEADS, *lines)), *_notes(rows)])
+
+
+def machine(about: Mapping[str, Any]) -> str:
+    """Return the sentences on where this was measured, and whether others disturbed it."""
+    facts, share = about["machine"], about["used_by_others"]
+    where = f"{facts['processor']}, {facts['cores']} cores, Linux {facts['kernel']}, Python {facts['python']}."
+    if share < DISTURBED:
+        return where
+    return f"{where} Others used {share:.0%} of it meanwhile: figures are dearer than on a quiet machine; repeat it."
 
 
 def number(value: float) -> str:

@@ -27,7 +27,8 @@ JOIN = json.dumps({"type": "join", "id": 1, "group": "chat.lobby"}).encode()
 
 def measure(bench: Bench, side: Side) -> tuple[Sample, Sample]:
     """Return µs of CPU for each handshake with join, and KiB for each connection that idles after it."""
-    with side.start(bench.folder) as server, crowd(server.path, side.room, side.subprotocol) as clients:
+    offers = side.subprotocol, side.extensions
+    with side.start(bench.folder) as server, crowd(server.path, side.room, *offers) as clients:
         meter, first = server.meter, JOIN if side.subprotocol else None
         clients.connect(WARM, at_once=AT_ONCE, first=first)
         meter.settle()
@@ -36,8 +37,17 @@ def measure(bench: Bench, side: Side) -> tuple[Sample, Sample]:
         share = load.share
         meter.settle()
         cpu, memory = meter.cpu() - cpu, meter.memory() - memory
-        void = "" if side.subprotocol else _not_joined(clients)
+        void = _refused(clients, side) or ("" if any(offers) else _not_joined(clients))
         return Sample(cpu / CONNECTIONS * 1e6, share, void), Sample(memory / CONNECTIONS / KIB, share, void)
+
+
+def _refused(clients: Crowd, side: Side) -> str:
+    """Return what the server has not agreed to of what was offered."""
+    names = {"sec-websocket-protocol": side.subprotocol, "sec-websocket-extensions": side.extensions}
+    for header, wanted in names.items():
+        if any(wanted not in connection.headers.get(header, "") for connection in clients.connections):
+            return f"the server did not agree to {wanted}"
+    return ""
 
 
 def _not_joined(clients: Crowd) -> str:
