@@ -151,7 +151,7 @@ def _edge(rows: Sequence[Row]) -> Picture | None:
     axes.grid(visible=False, axis="x")
     axes.set_xlabel("replicas behind nginx, all on one machine with the generator")
     axes.set_ylabel("deliveries a second, carried")
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     axes.margins(y=0.15)
     _title(picture, "Deliveries end to end through nginx")
     return picture

@@ -24,7 +24,7 @@ TARGET = 100_000
 """Deliveries a second to reach with two replicas."""
 LATENCY = 100.0
 """Milliseconds that 99 of 100 deliveries at the target stay below."""
-OFFERED = {"ours": (25_000, 50_000, 100_000, 150_000, 200_000), "stock": (1000, 2000, 4000, 8000)}
+OFFERED = {"ours": (25_000, 50_000, 100_000, 150_000, 200_000, 300_000), "stock": (1000, 1500, 2000, 3000, 4000, 6000)}
 """Deliveries a second, one step after the other, until one is not carried."""
 KEEPS_UP = 1000.0
 """Milliseconds that the last publication of a step may take to reach everybody: more, and a queue grows."""

@@ -51,11 +51,11 @@ def _publications(bench: Bench) -> list[Row]:
     """CPU of the replica and of Redis for each publication that one socket sends and gets."""
     units = ("µs", "µs")
     name = "publication, one receiver"
-    stock = bench.figures(name, STOCK, work_of(STOCK, ALONE), units, lambda: _publish(bench, STOCK))
+    stock = bench.figures(name, STOCK, work_of(STOCK, ALONE), units, lambda: _publish(bench, STOCK), repeats=1)
     found = []
     for told, side in (("ephemeral", EPHEMERAL), ("durable", DURABLE)):
         measure = functools.partial(_publish, bench, side)
-        replica, redis = bench.figures(name, side, work_of(side, ALONE), units, measure)
+        replica, redis = bench.figures(name, side, work_of(side, ALONE), units, measure, repeats=1)
         differ = ("coalescing", "durable")
         found += [
             Row("policies", f"replica CPU per publication, one receiver, {told}", replica, stock[0], differ=differ),
@@ -98,7 +98,7 @@ def _waited(bench: Bench, side: Side, what: str) -> list[Figure]:
     measure = _own_message if what == "own message" else _ack
     work = Work(1, int(what == "own message"), 1 / PERIOD, coalescing=side.coalescing, durable=side.durable,
                 protocol="plain" if what == "own message" else "fanout.v1")  # fmt: skip
-    return bench.figures(f"publish to {what}", side, work, ("ms", "ms"), lambda: measure(bench, side))
+    return bench.figures(f"publish to {what}", side, work, ("ms", "ms"), lambda: measure(bench, side), repeats=1)
 
 
 def _own_message(bench: Bench, side: Side) -> tuple[Sample, Sample]:
