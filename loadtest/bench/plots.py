@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
     from bench.figure import Figure
-    from bench.row import Row
+    from bench.row import Reach, Row
 
 OURS, STOCK, OTHER, LINE, MUTED = "#0b7a75", "#c8553d", "#b9b4a8", "#e4e1d9", "#6b6b6b"
 STYLE = {
@@ -27,8 +29,10 @@ STYLE = {
     "grid.color": LINE, "grid.linewidth": 0.8, "axes.axisbelow": True, "axes.labelcolor": MUTED,
     "xtick.color": MUTED, "ytick.color": "#222222", "svg.fonttype": "path", "svg.hashsalt": "bench",
 }  # fmt: skip
-WIDTH = 8.0
-"""Inches."""
+WIDTH, BAR, BETWEEN = 8.0, 0.34, 1.0
+"""Inches: of a picture, of a bar with its gap, of what stands between two panels."""
+FAR_APART = 20
+"""The greatest value over the least from which a bar of the least could not be seen."""
 
 
 def write(rows: Sequence[Row], folder: Path) -> list[Path]:
@@ -52,52 +56,89 @@ def _save(picture: Picture, path: Path) -> list[Path]:
     return files
 
 
-def _bars(title: str, rows: Sequence[Row], axis: str) -> Picture | None:
-    """Draw horizontal bars on a logarithmic axis, a group of them for each row."""
-    drawn = [(row, [figure for figure in (row.ours, *row.compared) if figure.value]) for row in rows]
-    drawn = [(row, figures) for row, figures in drawn if figures]
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a panel."""
+
+    label: str
+    figure: Figure
+
+    @property
+    def value(self) -> float:
+        """Its length."""
+        return self.figure.value or 0.0
+
+
+def _bars(title: str, rows: Sequence[Row]) -> Picture | None:
+    """Draw horizontal bars: a panel for each quantity, which rows name before their colon."""
+    grouped: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        grouped[row.name.partition(": ")[0]].append(row)
+    drawn = [(quantity, group, bars) for quantity, group in grouped.items() if (bars := bars_of(group))]
     if not drawn:
         return None
-    heights = [len(figures) * 0.34 + 0.75 for _, figures in drawn]
-    picture, panels = plt.subplots(
-        len(drawn), 1, figsize=(WIDTH, sum(heights) + 0.7), height_ratios=heights, squeeze=False, sharex=True
-    )
-    for axes, (row, figures) in zip(panels[:, 0], drawn, strict=True):
-        _panel(axes, row, figures)
-    panels[-1, 0].set_xlabel(axis)
+    counts = [len(bars) for *_, bars in drawn]
+    size = WIDTH, sum(counts) * BAR + len(drawn) * BETWEEN
+    picture, panels = plt.subplots(len(drawn), 1, figsize=size, height_ratios=counts, squeeze=False)
+    for axes, (quantity, group, bars) in zip(panels[:, 0], drawn, strict=True):
+        _panel(axes, quantity, bars, group[0].reach)
     _title(picture, title)
     return picture
 
 
-def _panel(axes: Axes, row: Row, figures: Sequence[Figure]) -> None:
-    values = [figure.value or 0.0 for figure in figures]
-    places = range(len(figures))
-    axes.barh(places, values, color=[_colour(figure.side) for figure in figures], height=0.68)
-    axes.set_yticks(places, [figure.side for figure in figures])
-    axes.invert_yaxis()
-    axes.set_xscale("log")
-    axes.set_xlim(left=min(1.0, min(values) / 2), right=max(axes.get_xlim()[1], max(values) * 3))
+def bars_of(rows: Sequence[Row]) -> list[Bar]:
+    """Return ours of each row, then what stands beside them, each once; void figures have no bar."""
+    ours: list[Bar] = []
+    beside: dict[Figure, Bar] = {}
+    shared = len({row.stock for row in rows if row.stock}) == 1
+    for row in rows:
+        which = row.name.partition(": ")[2]
+        ours.append(Bar(f"ours, {which}" if which else "ours", row.ours))
+        for figure in row.compared:
+            beside[figure] = Bar(figure.side if shared or not which else f"{figure.side}, {which}", figure)
+    return [bar for bar in (*ours, *beside.values()) if bar.value]
+
+
+def _panel(axes: Axes, quantity: str, bars: Sequence[Bar], reach: Reach | None) -> None:
+    values, places = [bar.value for bar in bars], range(len(bars))
+    axes.barh(places, values, color=[_colour(bar.figure.side) for bar in bars], height=0.68)
+    axes.set_yticks(places, [bar.label for bar in bars])
+    axes.set_ylim(len(bars) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(length=0, which="both")
+    axes.set_title(quantity, loc="left", fontsize=11, color="#222222")
+    for place, bar in zip(places, bars, strict=True):
+        axes.annotate(f" {number(bar.value)} {bar.figure.unit}", (bar.value, place), va="center", fontsize=9)
+    bound = reach.bound if reach and reach.bound else None
+    if bound:
+        axes.axvline(bound, color="#222222", linewidth=1, linestyle=(0, (3, 3)))
+    _scale(axes, [*values, *([bound] if bound else [])], bars[0].figure.unit, dashed=bool(bound))
+
+
+def _scale(axes: Axes, values: Sequence[float], unit: str, *, dashed: bool) -> None:
+    """Begin at zero; only where the values are too far apart for that, be logarithmic and say so."""
+    told = [unit, *(["dashed: to be reached"] if dashed else [])]
+    if max(values) > FAR_APART * min(values):
+        axes.set_xscale("log")
+        axes.set_xlim(min(1.0, min(values) / 2), max(values) * 3)
+        told.insert(1, "logarithmic")
+    else:
+        axes.set_xlim(0, max(values) * 1.15)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(length=0)
-    axes.set_title(row.name, loc="left", fontsize=10, color="#222222")
-    for place, figure, value in zip(places, figures, values, strict=True):
-        axes.annotate(f" {number(value)} {figure.unit}", (value, place), va="center", fontsize=9)
-    if row.reach and row.reach.bound:
-        axes.axvline(row.reach.bound, color="#222222", linewidth=1, linestyle=(0, (3, 3)))
+    axes.set_xlabel(", ".join(told))
 
 
 def _delivery(rows: Sequence[Row]) -> Picture | None:
-    return _bars("CPU of a replica for each delivered message", rows, "µs, logarithmic; dashed: to be reached")
+    return _bars("CPU of a replica for each delivered message", rows)
 
 
 def _connect(rows: Sequence[Row]) -> Picture | None:
-    return _bars("What a connection costs a replica", rows, "µs or KiB, logarithmic; dashed: to be reached")
+    return _bars("What a connection costs a replica", rows)
 
 
 def _policies(rows: Sequence[Row]) -> Picture | None:
-    return _bars("What a policy's promises cost", rows, "µs or ms, logarithmic")
+    return _bars("What a policy's promises cost", rows)
 
 
 def _sockets(rows: Sequence[Row]) -> Picture | None:

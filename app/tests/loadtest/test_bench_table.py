@@ -52,6 +52,21 @@ def test_json_holds_every_repeat_and_null_for_void(figure, tmp_path):
     assert second["ours"]["void"].startswith("3 of 500")
 
 
+def test_rows_of_one_quantity_share_a_panel(figure):
+    """What stands beside both is drawn once, void figures not at all."""
+    stock = figure(350.0, side="stock")
+    found = plots.bars_of(
+        [
+            Row("policies", "CPU: ephemeral", figure(7.0), stock),
+            Row("policies", "CPU: durable", figure(8.0), stock),
+            Row("policies", "CPU: void", figure(1.0, void="lost")),
+        ]
+    )
+    assert [(bar.label, bar.value) for bar in found] == [
+        ("ours, ephemeral", 7.0), ("ours, durable", 8.0), ("stock", 350.0)
+    ]  # fmt: skip
+
+
 def test_plots_are_drawn_of_what_was_measured(figure, tmp_path):
     """One picture a part, as SVG and PNG; none for parts that were left out."""
     written = plots.write(rows(figure), tmp_path)

@@ -73,8 +73,8 @@ def rows(bench: Bench) -> list[Row]:
     handshakes, memories = zip(*others, strict=True) if others else ((), ())
     differ = ("coalescing", "durable")
     return [
-        Row("connect", "CPU per handshake with join", ours[0], stock[0], handshakes, Reach(450), differ),
-        Row("connect", "the same and `joined` over fanout.v1", spoken[0], reach=Reach(450)),
-        Row("connect", "memory per idle, joined connection", ours[1], stock[1], memories, Reach(8), differ),
-        Row("connect", "the same over fanout.v1", spoken[1], reach=Reach(8)),
+        Row("connect", "CPU per handshake with join: plain", ours[0], stock[0], handshakes, Reach(450), differ),
+        Row("connect", "CPU per handshake with join: fanout.v1", spoken[0], reach=Reach(450)),
+        Row("connect", "memory per idle, joined connection: plain", ours[1], stock[1], memories, Reach(8), differ),
+        Row("connect", "memory per idle, joined connection: fanout.v1", spoken[1], reach=Reach(8)),
     ]

@@ -38,7 +38,7 @@ def rows(bench: Bench) -> list[Row]:
 def _coalescing(bench: Bench) -> list[Row]:
     """Delivery at 250 msg/s: one write for each publication, and one each 20 ms."""
     return [
-        Row("policies", f"CPU per delivery, {SOCKETS} sockets, 250 msg/s, {told}", figure(bench, side, FAST))
+        Row("policies", f"CPU per delivery, {SOCKETS} sockets, 250 msg/s: {told}", figure(bench, side, FAST))
         for told, side in (
             ("ephemeral, coalescing 20 ms", EPHEMERAL),
             ("ephemeral, no coalescing", IMMEDIATE),
@@ -58,8 +58,8 @@ def _publications(bench: Bench) -> list[Row]:
         replica, redis = bench.figures(name, side, work_of(side, ALONE), units, measure, repeats=1)
         differ = ("coalescing", "durable")
         found += [
-            Row("policies", f"replica CPU per publication, one receiver, {told}", replica, stock[0], differ=differ),
-            Row("policies", f"Redis CPU per publication, one replica, {told}", redis, stock[1], differ=differ),
+            Row("policies", f"replica CPU per publication, one receiver: {told}", replica, stock[0], differ=differ),
+            Row("policies", f"Redis CPU per publication, one replica: {told}", redis, stock[1], differ=differ),
         ]
     return found
 
@@ -81,14 +81,14 @@ def _waits(bench: Bench) -> list[Row]:
     stock, ours = (_waited(bench, side, "own message") for side in (STOCK, OURS))
     differ = ("coalescing", "durable")
     found = [
-        Row("policies", f"publisher has its own message back, {name}", ours[number], stock[number], differ=differ)
+        Row("policies", f"publisher has its own message back: {name}", ours[number], stock[number], differ=differ)
         for number, name in enumerate(("p50", "p99"))
     ]
     for side in (EPHEMERAL, DURABLE):
         acks = _waited(bench, side, "ack")
         told = side.name.removeprefix("ours, ")
         found += [
-            Row("policies", f"publish to `ack`, {told}, {name}", acks[number])
+            Row("policies", f"publish to ack: {told}, {name}", acks[number])
             for number, name in enumerate(("p50", "p99"))
         ]
     return found
