@@ -45,13 +45,19 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _end)
     try:
         return _run(_read(arguments), arguments)
-    except (BenchError, FleetError, RefusedError) as error:
-        sys.stdout.flush()
-        sys.stderr.write(f"{error}\n")
-        return MISUSED
+    except (BenchError, FleetError) as error:
+        return _refuse(str(error))
+    except (RefusedError, ConnectionError) as error:
+        return _refuse(f"A server under test failed in the middle, nothing is told of this run: {error}.")
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted; every server has been ended\n")
         return INTERRUPTED
+
+
+def _refuse(sentence: str) -> int:
+    sys.stdout.flush()
+    sys.stderr.write(f"{sentence}\n")
+    return MISUSED
 
 
 def _end(number: int, _frame: Any) -> NoReturn:
@@ -101,6 +107,7 @@ def _tell(rows: list[Row], about: dict[str, Any], folder: Path) -> None:
 
 @contextmanager
 def _bench(asked: argparse.Namespace) -> Iterator[Bench]:
+    # Short, because unix sockets lie in it: their paths hold 107 bytes.
     with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as name, redis(Path(name)) as server:
         others = () if asked.without_others or asked.quick else OTHERS
         repeats = 1 if asked.quick else asked.repeats

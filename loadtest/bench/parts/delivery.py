@@ -60,8 +60,8 @@ def figure(bench: Bench, side: Side, run: Run, repeats: int | None = None) -> Fi
 
 def rows(bench: Bench) -> list[Row]:
     """Compare at 60 and at 250 publications a second; stock runs at a rate that it can carry."""
-    run = Run(60, 2 if bench.quick else 5)
-    control = Run(STOCK_RATE, 2 if bench.quick else 5)
+    run = Run(60, 2 if bench.quick else 4)
+    control = Run(STOCK_RATE, 2 if bench.quick else 4)
     stock = figure(bench, STOCK, control)
     others = tuple(figure(bench, side, control, 1) for side in bench.others)
     row = Row(
@@ -72,7 +72,7 @@ def rows(bench: Bench) -> list[Row]:
     if bench.quick:
         return [replace(row, reach=Reach(ratio=20))]
     fast = Row(
-        "delivery", "CPU per delivery, 500 sockets, 250 msg/s", figure(bench, OURS, Run(250, 5)), stock,
+        "delivery", "CPU per delivery, 500 sockets, 250 msg/s", figure(bench, OURS, Run(250, 4)), stock,
         reach=Reach(3.5), differ=row.differ, note="several publications a write; stock cannot carry the rate",
     )  # fmt: skip
     return [row, fast]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EPHEMERAL = kind("ephemeral", coalescing="20 ms", durable=False)
 DURABLE = kind("durable", coalescing="20 ms", durable=True)
 IMMEDIATE = kind("immediate", coalescing="none", durable=False)
-FAST = Run(250, 4)
+FAST = Run(250, 3)
 ALONE = Run(200, 5, sockets=1)
 """Publications for one receiver: what is left is the publication's own cost."""
 TRIPS = 200

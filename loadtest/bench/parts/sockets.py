@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SIZES = {"ours": (100, 500, 1000, 10_000), "stock": (100, 500, 1000)}
 """Stock would need two minutes for 10,000."""
-NEIGHBWITH_KINDS = (1000, 10_000)
+NEIGHBOURS = (1000, 10_000)
 FLAT = 25.0
 """Percent."""
 ONE_A_WRITE = 40.0
@@ -67,7 +67,7 @@ def rows(bench: Bench) -> list[Row]:
             _figure(STOCK, size, stock.deliveries[size]) if size in stock.deliveries else None, differ=DIFFER)
         for size in SIZES["ours"]
     ]  # fmt: skip
-    return [*sized, _flat_row(ours), *(_delay_row(size, ours, stock) for size in NEIGHBWITH_KINDS)]
+    return [*sized, _flat_row(ours), *(_delay_row(size, ours, stock) for size in NEIGHBOURS)]
 
 
 def measure(bench: Bench, side: Side, repeats: int) -> Found:
@@ -83,7 +83,7 @@ def measure(bench: Bench, side: Side, repeats: int) -> Found:
                         continue
                     rate = rate_of(side, size)
                     found.add(size, [_cpu(receivers, server.meter, rate) for _ in range(repeats)], base[rate])
-                    if size in NEIGHBWITH_KINDS:
+                    if size in NEIGHBOURS:
                         found.quiet[size], found.delays[size] = _neighbour(server, side, receivers)
                 step.note = f"{statistics.median(sample.value for sample in found.deliveries[size]):.1f} µs"
     return found
