@@ -5,7 +5,7 @@ PYTHON ?= python3
 NAME =
 export REPLICAS PORT MODE BIND TRUSTED_PROXIES SLOTS RUN_DIR ENV_FILE NAME FOLLOW ARGS REPEAT TLS_PORT TLS_CERTIFICATE TLS_KEY
 
-.PHONY: help up down status logs scale restart test soak check lock
+.PHONY: help up down status logs scale restart test soak bench check lock
 .DEFAULT_GOAL := help
 
 FLEET = @PYTHONPATH=deploy $(PYTHON) -m fleet
@@ -36,6 +36,9 @@ test: ## all tests
 
 soak: ## the fault tests again and again
 	$(FLEET) soak
+
+bench: ## what a client costs, beside stock Channels
+	$(FLEET) bench
 
 check: ## lint, types, import rules, nginx
 	$(FLEET) check

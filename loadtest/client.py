@@ -72,9 +72,16 @@ class Connection:
         self._buffer += data
         return list(self._texts())
 
+    def wait(self) -> list[bytes]:
+        """Return the next texts, as soon as there are any. Raise RefusedError when it is closed instead."""
+        while not (texts := self.receive()):
+            if self.closed is not None:
+                raise RefusedError(f"the server closed the connection with {self.closed}")
+        return texts
+
     def _texts(self) -> Iterator[bytes]:
         buffer, start = self._buffer, 0
-        while (frame := _frame_at(buffer, start)) is not None:
+        while (frame := frame_at(buffer, start)) is not None:
             kind, begin, end = frame
             if kind == TEXT:
                 yield buffer[begin:end]
@@ -86,7 +93,7 @@ class Connection:
         self._buffer = buffer[start:]
 
 
-def _frame_at(buffer: bytes, start: int) -> tuple[int, int, int] | None:
+def frame_at(buffer: bytes, start: int) -> tuple[int, int, int] | None:
     """Return first byte, begin and end of the payload of the frame at `start`; None if it is not all there."""
     if len(buffer) < start + 2:
         return None
@@ -109,19 +116,29 @@ def _client_frame(kind: int, payload: bytes) -> bytes:
 class Crowd:
     """Connections that are opened together and read together."""
 
-    def __init__(self, address: Path | tuple[str, int], path: str = "/ws/chat/", subprotocol: str = "") -> None:
+    def __init__(
+        self, address: Path | tuple[str, int], path: str = "/ws/chat/", subprotocol: str = "", extensions: str = ""
+    ) -> None:
         self._address = address
-        self._request = _handshake(path, subprotocol)
+        self._request = handshake(path, subprotocol, extensions)
         self._selector = selectors.DefaultSelector()
         self.connections: list[Connection] = []
 
-    def connect(self, count: int, *, at_once: int | None = None) -> None:
-        """Open `count` connections, `at_once` of them (default: all) before the first answer is read."""
+    def connect(self, count: int, *, at_once: int | None = None, first: bytes | None = None) -> None:
+        """Open `count` connections, `at_once` of them (default: all) before the first answer is read.
+
+        Each sends the text `first`, if there is one, and waits for the answer to it.
+        """
         size = at_once or count
         for start in range(0, count, size):
             batch = [self._open() for _ in range(min(size, count - start))]
             for connection in batch:
                 connection.shake_hands()
+                if first is not None:
+                    connection.send(first)
+            for connection in batch:
+                if first is not None:
+                    connection.wait()
                 self._selector.register(connection.stream, selectors.EVENT_READ, connection)
             self.connections += batch
 
@@ -151,7 +168,8 @@ class Crowd:
         return Connection(stream)
 
 
-def _handshake(path: str, subprotocol: str) -> bytes:
+def handshake(path: str, subprotocol: str = "", extensions: str = "") -> bytes:
+    """Return the request."""
     lines = [
         f"GET {path} HTTP/1.1",
         "Host: localhost",
@@ -160,5 +178,6 @@ def _handshake(path: str, subprotocol: str) -> bytes:
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
         "Sec-WebSocket-Version: 13",
         *([f"Sec-WebSocket-Protocol: {subprotocol}"] if subprotocol else []),
+        *([f"Sec-WebSocket-Extensions: {extensions}"] if extensions else []),
     ]
     return "\r\n".join([*lines, "", ""]).encode()

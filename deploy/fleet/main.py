@@ -21,6 +21,7 @@ LOCKS = {
     "restart": bootstrap.RUNTIME,
     "test": bootstrap.DEVELOPMENT,
     "soak": bootstrap.DEVELOPMENT,
+    "bench": bootstrap.DEVELOPMENT,
     "check": bootstrap.DEVELOPMENT,
     "lock": bootstrap.DEVELOPMENT,
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-VERBS = ("up", "down", "status", "logs", "scale", "restart", "test", "soak", "check", "lock", "help")
+VERBS = ("up", "down", "status", "logs", "scale", "restart", "test", "soak", "bench", "check", "lock", "help")
 VARIABLES = (
     "REPLICAS", "PORT", "MODE", "BIND", "TRUSTED_PROXIES", "SLOTS", "RUN_DIR", "ENV_FILE", "NAME", "FOLLOW", "ARGS",
     "REPEAT",

@@ -1,4 +1,4 @@
-"""`make test`, `make check` and `make lock`: what a change has to pass, and how the lock files are renewed."""
+"""`make test`, `bench`, `check` and `lock`: what a change has to pass, and how the lock files are renewed."""
 
 from __future__ import annotations
 
@@ -40,6 +40,14 @@ def test(asked: Options, _run: Run, progress: Progress) -> int:
     """Run the tests with what they need installed."""
     packages.ensure(TEST_PROGRAMS, progress)
     return _call([str(BIN / "python"), "-m", "pytest", *asked.arguments])
+
+
+def bench(asked: Options, run: Run, progress: Progress) -> int:
+    """Measure what a client costs, with what that needs installed."""
+    packages.ensure(("nginx", "redis-server"), progress)
+    path = os.pathsep.join(str(REPOSITORY / name) for name in ("deploy", "loadtest"))
+    command = [str(BIN / "python"), "-m", "bench", "--results", str(run.root / "bench"), *asked.arguments]
+    return _call(command, PYTHONPATH=path)
 
 
 def check(_asked: Options, _run: Run, progress: Progress) -> int:
@@ -107,9 +115,9 @@ def _passes(name: str, command: Sequence[str], progress: Progress) -> bool:
     return done.returncode == 0
 
 
-def _call(command: Sequence[str]) -> int:
+def _call(command: Sequence[str], **variables: str) -> int:
     """Run a command in the repository as if it had been typed there, without make's variables."""
-    return subprocess.run(command, cwd=REPOSITORY, env=environ(), check=False).returncode
+    return subprocess.run(command, cwd=REPOSITORY, env={**environ(), **variables}, check=False).returncode
 
 
 def environ() -> dict[str, str]:

@@ -13,6 +13,8 @@ Several Django Channels replicas behind nginx, on this machine.
 
   make test      all tests, on a fleet of their own beside a running one (ARGS="-k chat" for some of them)
   make soak      the tests that break Redis and replicas, 20 times over (REPEAT=5 ARGS="-k failover" for less)
+  make bench     what a client costs, beside stock Channels, as a table, JSON and plots in .run/bench/: some ten minutes
+                 (ARGS="--only delivery" for a part of it; loadtest/README.md says how to read it)
   make check     lint, types, import rules, the nginx configuration
   make lock      renew requirements.txt and requirements-dev.txt from pyproject.toml
   make help      this

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fleet.down import down
 from fleet.logs import logs
 from fleet.progress import Progress
-from fleet.quality import check, lock, test
+from fleet.quality import bench, check, lock, test
 from fleet.restart import restart
 from fleet.scale import scale
 from fleet.soak import soak
@@ -29,6 +29,7 @@ VERBS: dict[str, Callable[[Options, Run, Progress], int]] = {
     "restart": restart,
     "test": test,
     "soak": soak,
+    "bench": bench,
     "check": check,
     "lock": lock,
 }
