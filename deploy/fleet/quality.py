@@ -45,7 +45,7 @@ def test(asked: Options, _run: Run, progress: Progress) -> int:
 def bench(asked: Options, run: Run, progress: Progress) -> int:
     """Measure what a client costs, with what that needs installed."""
     packages.ensure(("nginx", "redis-server"), progress)
-    path = os.pathsep.join(str(REPOSITORY / name) for name in ("deploy", "loadtest"))
+    path = os.pathsep.join(str(REPOSITORY / name) for name in ("deploy", "loadtest", "app"))
     command = [str(BIN / "python"), "-m", "bench", "--results", str(run.root / "bench"), *asked.arguments]
     return _call(command, PYTHONPATH=path)
 

@@ -33,7 +33,7 @@ def fleet_of(side: Side, replicas: int, folder: Path) -> Iterator[Fleet]:
     """Run `replicas` servers of a side and the project's own nginx before them."""
     with ExitStack() as stack:
         servers = tuple(stack.enter_context(side.start(folder, f"web-{slot + 1}")) for slot in range(replicas))
-        address = (HOST, _free_port())
+        address = (HOST, free_port())
         path = _configuration(folder, address[1])
         binary = packages.require("nginx")
         command = [binary, "-e", "stderr", "-p", str(path.parent), "-c", str(path)]
@@ -55,7 +55,8 @@ def _configuration(folder: Path, port: int) -> Path:
     return path
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody uses."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

@@ -162,7 +162,8 @@ async def test_a_reset_comes_behind_what_was_delivered_before(made):
 
 async def test_many_sockets_are_written_to_in_slices(made, monkeypatch):
     """Between two slices everything else on the loop has its turn; in the end all have all, in order."""
-    monkeypatch.setattr(audience, "SLICE", 10)
+    monkeypatch.setattr(audience, "SLICE", 0)
+    monkeypatch.setattr(audience, "CHUNK", 10)
     way, sockets = made(Eager(), 95)
     turns = []
     asyncio.get_running_loop().call_soon(turns.append, "another group's turn")
@@ -188,7 +189,8 @@ async def test_an_error_at_one_socket_does_not_end_the_delivery(made, caplog):
 
 async def test_a_leaver_gets_nothing_more_even_if_it_joins_again(made, monkeypatch):
     """A socket that leaves between two slices is left out of them; rejoining does not bring the old ones back."""
-    monkeypatch.setattr(audience, "SLICE", 10)
+    monkeypatch.setattr(audience, "SLICE", 0)
+    monkeypatch.setattr(audience, "CHUNK", 10)
     way, sockets = made(Eager(), 30)
     way.deliver(message(0))
     leaver = sockets[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.parts import connect, deflate, delivery, edge, policies, sockets, storm
+from bench.parts import connect, deflate, delivery, edge, policies, restart, sockets, storm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "connect": connect.rows,
     "storm": storm.rows,
     "edge": edge.rows,
+    "restart": restart.rows,
 }
 """What `make bench` measures, in this order."""
 EXPERIMENTS: dict[str, Callable[[Bench], list[Row]]] = {"deflate": deflate.rows}
