@@ -34,7 +34,7 @@ class Shard:
     ) -> None:
         # The pool holds two connections at most: the publisher's and the reader's.
         self._redis = Redis(connection_pool=create_pool(_with_defaults(host)))
-        self.publisher = Publisher(self._redis)
+        self.publisher = Publisher(self._redis.connection_pool)
         self.reader = Reader(self._redis.connection_pool, on_message, on_lost, on_back)
 
     async def publish(self, channel: bytes, payload: bytes) -> None:

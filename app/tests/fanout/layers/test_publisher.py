@@ -12,40 +12,44 @@ from fanout.layers.publisher import BATCH_LIMIT, Publisher
 
 
 class StandIn:
-    """A Redis whose every round trip waits for `go`; `failures` says which trips fail, and how."""
+    """A pool with one connection, whose every round trip waits for `go`; `failures` says which trips fail, and how."""
+
+    socket_timeout = 1
 
     def __init__(self) -> None:
         self.batches = []
         self.failures = {}
         self.go = asyncio.Event()
+        self.taken = False
+        self._answers = []
 
-    def pipeline(self, transaction):
-        assert transaction is False
-        return Pipeline(self)
-
-
-class Pipeline:
-    def __init__(self, redis) -> None:
-        self._redis = redis
-        self._commands = []
-
-    async def __aenter__(self):
+    async def get_connection(self):
+        assert not self.taken, "a connection was not given back"
+        self.taken = True
         return self
 
-    async def __aexit__(self, *_):
-        return None
+    async def release(self, connection):
+        self.taken = False
 
-    def execute_command(self, *command) -> None:
-        self._commands.append(command)
+    async def disconnect(self, nowait):
+        self._answers.clear()
 
-    async def execute(self, raise_on_error):
-        assert raise_on_error is False
-        self._redis.batches.append(self._commands)
-        failure = self._redis.failures.get(len(self._redis.batches))
-        await self._redis.go.wait()
+    def pack_commands(self, commands):
+        return commands
+
+    async def send_packed_command(self, commands, check_health):
+        self.batches.append(list(commands))
+        self._answers += commands
+
+    async def read_response(self, disable_decoding):
+        failure = self.failures.get(len(self.batches))
+        await self.go.wait()
         if failure:
             raise failure
-        return [ResponseError("wrong") if command[0] == "WRONG" else command for command in self._commands]
+        command = self._answers.pop(0)
+        if command[0] == "WRONG":
+            raise ResponseError("wrong")
+        return command
 
 
 @pytest.fixture
