@@ -219,7 +219,7 @@ class TestSilence:
         own_redis.stop()
         layer, inbox = redis_layer(own_redis), tools.Inbox()
         with monkeypatch.context() as patch:
-            patch.setattr("fanout.layers.redis.CONFIRM_TIMEOUT", 0.2)
+            patch.setattr("fanout.layers.redis_loop.CONFIRM_TIMEOUT", 0.2)
             async with asyncio.timeout(ANSWER_SECONDS):
                 for call in (layer.subscribe(GROUP, inbox), layer.new_channel()):
                     with pytest.raises(Unavailable, match=r"Redis did not confirm .* try again"):

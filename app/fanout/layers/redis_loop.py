@@ -1,0 +1,279 @@
+"""The part of the channel layer over Redis that belongs to one event loop: connections, channels, groups."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from channels_redis.pubsub import RedisPubSubLoopLayer
+from channels_redis.utils import _consistent_hash, decode_hosts
+
+from fanout.errors import Unavailable
+from fanout.layers import envelope
+from fanout.layers.attendance import Attendance
+from fanout.layers.events import event_of, publication_of
+from fanout.layers.queues import Queues
+from fanout.layers.shard import Shard
+from fanout.layers.streams import Streams
+from fanout.publication import Publication
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanout.presence import PartReceiver
+    from fanout.publication import Receiver
+
+logger = logging.getLogger(__name__)
+
+CONFIRM_TIMEOUT = 5.0
+"""Seconds that a membership may wait for Redis: longer than one reconnect, shorter than a client's patience."""
+
+
+class _Group:
+    """Who is in one group in this process."""
+
+    __slots__ = ("channels", "joining", "name", "receivers")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.channels: set[str] = set()
+        self.receivers: dict[Receiver, PartReceiver | None] = {}
+        self.joining = 0
+
+    def empty(self) -> bool:
+        return not (self.channels or self.receivers or self.joining)
+
+
+class RedisLoopLayer(RedisPubSubLoopLayer):
+    """The layer's part that belongs to one event loop."""
+
+    def __init__(self, hosts: Any = None, **options: Any) -> None:
+        super().__init__(hosts=hosts, **options)
+        self._shards = [Shard(host, self._on_message, self._on_lost, self._on_back) for host in decode_hosts(hosts)]
+        # All specific channels of this process share one Redis channel: a socket costs no subscription.
+        self._own = f"{uuid.uuid4().hex[:16]}!"
+        self._own_topic = f"{self.prefix}__own__{self._own}".encode()
+        self._groups: dict[bytes, _Group] = {}
+        self.streams = Streams(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
+        self.attendance = Attendance(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
+        self._queues = Queues(self.prefix, self._shard_of, self.channel_layer.limits)
+        self.callbacks: list[Callable[[], None]] = []
+
+    def _shard_of(self, name: str) -> Shard:
+        shard: Shard = self._shards[_consistent_hash(name, len(self._shards))]
+        return shard
+
+    def topic_of(self, group: str) -> bytes:
+        """Return the Redis channel of a group."""
+        # The braces are Redis Cluster's hash tag: all keys of a group live on one node.
+        return f"{self.prefix}__group__{{{group}}}".encode()
+
+    # -- channels -----------------------------------------------------------------------------------
+
+    async def new_channel(self, prefix: str = "specific.") -> str:
+        """Return a new channel of this process. Raise Unavailable."""
+        channel = f"{self.prefix}{prefix}{self._own}{uuid.uuid4().hex}"
+        self.channels[channel] = asyncio.Queue()
+        try:
+            await self._confirm(self._shard_of(self._own), self._own_topic)
+        except BaseException:
+            del self.channels[channel]
+            raise
+        return channel
+
+    async def send(self, channel: str, message: Any) -> None:
+        """Send a message to a channel of any process. Raise Unavailable, or ChannelFull for a general channel."""
+        payload = self.channel_layer.serialize(message)
+        process, mark, _ = channel.partition("!")
+        if mark:
+            own = process[-16:] + mark
+            topic = f"{self.prefix}__own__{own}".encode()
+            await self._shard_of(own).publish(topic, channel.encode() + b"\0" + payload)
+        else:
+            await self._queues.send(channel, payload)
+
+    async def receive(self, channel: str) -> Any:
+        """Return the next message of a channel that can be read: a stranger's must not end the consumer.
+
+        When the receive of a specific channel is cancelled, the channel is gone, as its consumer is.
+        """
+        while True:
+            payload = await (self._receive_own(channel) if "!" in channel else self._queues.receive(channel))
+            try:
+                return self.channel_layer.deserialize(payload)
+            except Exception:
+                logger.exception("left out a message to %s that can't be read", channel)
+
+    async def _receive_own(self, channel: str) -> bytes:
+        try:
+            if channel not in self.channels:
+                self.channels[channel] = asyncio.Queue()
+                await self._confirm(self._shard_of(self._own), self._own_topic)
+            payload: bytes = await self.channels[channel].get()
+        except (asyncio.CancelledError, GeneratorExit, Unavailable):
+            self._forget(channel)
+            raise
+        return payload
+
+    def _forget(self, channel: str) -> None:
+        """Drop a channel and its memberships: a consumer that forgot group_discard leaves nothing behind."""
+        self.channels.pop(channel, None)
+        for topic, group in [(t, g) for t, g in self._groups.items() if channel in g.channels]:
+            group.channels.discard(channel)
+            self._release(topic, group)
+
+    # -- groups ---------------------------------------------------------------------------------------
+
+    async def group_add(self, group: str, channel: str) -> None:
+        """Add a channel of this process to a group; in force when it returns. Raise Unavailable."""
+        if channel not in self.channels:
+            raise RuntimeError(
+                "You can only call group_add() on channels that exist in-process.\n"
+                "Consumers are encouraged to use the common pattern:\n"
+                f"   self.channel_layer.group_add({group!r}, self.channel_name)"
+            )
+        entry = await self._enter(group)
+        entry.channels.add(channel)
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        """Remove a channel from a group; does nothing if it is not in it."""
+        topic = self.topic_of(group)
+        entry = self._groups.get(topic)
+        if entry is not None:
+            entry.channels.discard(channel)
+            self._release(topic, entry)
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        """Send an event to every channel and every hub in a group. Raise Unavailable."""
+        await self._shard_of(group).publish(self.topic_of(group), self.channel_layer.serialize(message))
+
+    async def subscribe(self, group: str, receiver: Receiver, on_part: PartReceiver | None = None) -> None:
+        """See FanoutLayer."""
+        entry = await self._enter(group)
+        entry.receivers[receiver] = on_part
+
+    def unsubscribe(self, group: str, receiver: Receiver) -> None:
+        """See FanoutLayer."""
+        topic = self.topic_of(group)
+        entry = self._groups.get(topic)
+        if entry is not None and receiver in entry.receivers:
+            del entry.receivers[receiver]
+            self._release(topic, entry)
+
+    async def publish(self, group: str, data: bytes, key: str | None = None) -> None:
+        """See FanoutLayer."""
+        publication = Publication(group, data, time.time(), key=key)
+        payload = envelope.encode(publication, self.channel_layer.publication_serializer)
+        await self._shard_of(group).publish(self.topic_of(group), payload)
+
+    async def _enter(self, group: str) -> _Group:
+        """Return the group's entry, subscribed in Redis; the caller adds itself before it awaits again."""
+        topic = self.topic_of(group)
+        entry = self._groups.get(topic)
+        if entry is None:
+            entry = self._groups[topic] = _Group(group)
+        entry.joining += 1
+        try:
+            await self._confirm(self._shard_of(group), topic)
+        except BaseException:
+            entry.joining -= 1
+            self._release(topic, entry)
+            raise
+        entry.joining -= 1
+        return entry
+
+    def _release(self, topic: bytes, entry: _Group) -> None:
+        if entry.empty() and self._groups.get(topic) is entry:
+            del self._groups[topic]
+            self._shard_of(entry.name).reader.unsubscribe(topic)
+
+    async def _confirm(self, shard: Shard, topic: bytes) -> None:
+        try:
+            async with asyncio.timeout(CONFIRM_TIMEOUT):
+                await shard.reader.subscribe(topic)
+        except TimeoutError:
+            raise Unavailable(
+                f"Redis did not confirm the membership within {CONFIRM_TIMEOUT:g} s; try again."
+            ) from None
+
+    # -- what arrives -----------------------------------------------------------------------------------
+
+    def _on_message(self, topic: bytes, payload: bytes) -> None:
+        group = self._groups.get(topic)
+        if group is not None:
+            self._on_group(group, payload)
+        elif topic == self._own_topic:
+            channel, _, message = payload.partition(b"\0")
+            self._put(channel.decode(), message)
+        elif topic == self._queues.topic:
+            self._queues.wake(payload.decode())
+
+    def _put(self, channel: str, payload: bytes) -> None:
+        queue = self.channels.get(channel)
+        if queue is not None:
+            queue.put_nowait(payload)
+
+    def _on_group(self, group: _Group, payload: bytes) -> None:
+        if envelope.is_publication(payload) and envelope.is_part(payload):
+            self._on_part(group, payload)
+            return
+        try:
+            publication, event = self._both_forms(group, payload)
+        except envelope.UnknownVersion as unknown:
+            logger.warning(
+                "left out a publication of %s in version %s: a newer replica wrote it; finish the deploy",
+                group.name,
+                unknown,
+            )
+            return
+        if publication is not None:
+            for receiver in tuple(group.receivers):
+                receiver(publication)
+        if event is not None:
+            for channel in group.channels:
+                self._put(channel, event)
+
+    def _on_part(self, group: _Group, payload: bytes) -> None:
+        part = envelope.decode_part(payload[2:], self.channel_layer.publication_serializer)
+        for on_part in tuple(group.receivers.values()):
+            if on_part is not None:
+                on_part(part)
+
+    def _both_forms(self, group: _Group, payload: bytes) -> tuple[Publication | None, bytes | None]:
+        """Return what receivers get and what channels get; None where nobody wants it."""
+        serializer = self.channel_layer
+        if not envelope.is_publication(payload):
+            event = serializer.deserialize(payload) if group.receivers else None
+            return publication_of(group.name, event) if event else None, payload
+        publication = envelope.decode(group.name, payload, serializer.publication_serializer)
+        return publication, serializer.serialize(event_of(publication)) if group.channels else None
+
+    def _on_lost(self) -> None:
+        _tell(self.on_disconnect)
+
+    def _on_back(self) -> None:
+        _tell(self.on_reconnect)
+        for callback in self.callbacks:
+            _tell(callback)
+
+    # -- the end ------------------------------------------------------------------------------------------
+
+    async def flush(self) -> None:
+        """Make the layer like new and close its connections; it opens them again when used."""
+        self.channels.clear()
+        self._groups.clear()
+        await self._queues.aclose()
+        for shard in self._shards:
+            await shard.aclose()
+
+
+def _tell(callback: Callable[[], object] | None) -> None:
+    """Call a callback of the user; an error in it must not end the feed."""
+    if callback is not None:
+        try:
+            callback()
+        except Exception:
+            logger.exception("on_disconnect or on_reconnect of the channel layer failed")
