@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,15 @@ class Reach:
     least: bool = False
     """Whether the bound is a minimum."""
     ratio: float | None = None
+    stock: float | None = None
+    """What stock took, at the most, on the machine for which the bound was set: where stock takes longer, the machine
+    is slower, and the bound grows with it."""
+
+    def on(self, stock: float | None) -> Reach:
+        """Return the reach on a machine where stock takes so long."""
+        if self.bound is None or self.stock is None or stock is None or stock <= self.stock:
+            return self
+        return replace(self, bound=self.bound * stock / self.stock)
 
     def holds(self, value: float, ratio: float | None) -> bool:
         """Return whether a figure and its ratio to stock are at or past it."""
@@ -39,7 +48,7 @@ class Reach:
 
     def __str__(self) -> str:
         """Say it as the table does."""
-        bound = [] if self.bound is None else [f"{'≥' if self.least else '≤'} {self.bound:,g}"]
+        bound = [] if self.bound is None else [f"{'≥' if self.least else '≤'} {self.bound:,.3g}"]
         return " and ".join([*bound, *([] if self.ratio is None else [f"≤ 1/{self.ratio:g} of stock"])])
 
 
@@ -85,7 +94,12 @@ class Row:
             return Verdict.NONE
         if self.reach.ratio is not None and self.stock is not None and self.stock.void:
             return Verdict.VOID
-        return Verdict.REACHED if self.reach.holds(value, self.ratio) else Verdict.SHORT
+        return Verdict.REACHED if self.reach_here.holds(value, self.ratio) else Verdict.SHORT
+
+    @property
+    def reach_here(self) -> Reach:
+        """What was to be reached, on this machine."""
+        return (self.reach or Reach()).on(self.stock.value if self.stock else None)
 
     @property
     def differing(self) -> list[str]:

@@ -43,12 +43,19 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.name,
         _value(row.ours),
         _spread(row.ours),
-        str(row.reach) if row.reach else "-",
+        _reach(row),
         _value(row.stock) if row.stock else "-",
         _ratio(row),
         " / ".join(f"{figure.generator:.0%}" for figure in (row.ours, row.stock) if figure),
         row.verdict,
     )
+
+
+def _reach(row: Row) -> str:
+    if row.reach is None:
+        return "-"
+    here = row.reach_here
+    return str(row.reach) if here == row.reach else f"{row.reach} (here {number(here.bound or 0)})"
 
 
 def _value(figure: Figure) -> str:

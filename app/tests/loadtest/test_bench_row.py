@@ -29,6 +29,15 @@ def test_the_verdict_compares_with_what_was_to_be_reached(figure, reach, verdict
     assert row(figure(7.0), figure(350.0, side="stock"), reach=reach).verdict == verdict
 
 
+def test_a_slower_machine_has_a_longer_bound(figure):
+    """As much as stock is slower on it than where the bound was set; a faster one has the bound as it is."""
+    reach = Reach(6.0, stock=300)
+    assert row(figure(7.0), figure(351.0), reach=reach).verdict == Verdict.REACHED
+    assert row(figure(7.0), figure(349.0), reach=reach).verdict == Verdict.SHORT
+    assert row(figure(6.1), figure(100.0), reach=reach).verdict == Verdict.SHORT
+    assert row(figure(7.0), reach=reach).verdict == Verdict.SHORT
+
+
 def test_a_void_figure_has_no_verdict_but_void(figure):
     """However good it looks."""
     made = row(figure(0.1, void="2 of 500 receivers got other than was sent"), reach=Reach(7.5))
