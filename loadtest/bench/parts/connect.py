@@ -73,7 +73,7 @@ def rows(bench: Bench) -> list[Row]:
     ours, spoken = figures(bench, OURS), figures(bench, FANOUT_V1)
     others = [figures(bench, side, 1) for side in bench.others]
     handshakes, memories = zip(*others, strict=True) if others else ((), ())
-    differ = ("coalescing", "durable")
+    differ, reach = ("coalescing", "durable"), Reach(450, stock=REFERENCE)
     return [
         Row(
             "connect",
@@ -84,7 +84,7 @@ def rows(bench: Bench) -> list[Row]:
             Reach(450, stock=REFERENCE),
             differ,
         ),
-        Row("connect", "CPU per handshake with join: fanout.v1", spoken[0], reach=Reach(450)),
+        Row("connect", "CPU per handshake with join: fanout.v1", spoken[0], reach=reach.on(stock[0].value)),
         Row("connect", "memory per idle, joined connection: plain", ours[1], stock[1], memories, Reach(8), differ),
         Row("connect", "memory per idle, joined connection: fanout.v1", spoken[1], reach=Reach(8)),
     ]

@@ -75,6 +75,7 @@ def rows(bench: Bench) -> list[Row]:
         return [replace(row, reach=Reach(ratio=20))]
     fast = Row(
         "delivery", "CPU per delivery, 500 sockets, 250 msg/s", figure(bench, OURS, Run(250, 4)), stock,
-        reach=Reach(3.5, stock=REFERENCE), differ=row.differ, note="several publications a write; stock cannot carry the rate",
+        reach=Reach(3.5, stock=REFERENCE), differ=row.differ,
+        note="several publications a write; stock cannot carry the rate",
     )  # fmt: skip
     return [row, fast]
