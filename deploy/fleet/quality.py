@@ -24,6 +24,8 @@ TEST_PROGRAMS = ("nginx", "redis-server", "redis-sentinel", "chromium")
 """What the tests need of the distribution."""
 NOT_HANDED_ON = (*VARIABLES, "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 BIN = Path(sys.executable).parent
+SIDE_BY_SIDE = ("--numprocesses", "3", "--dist", "loadfile")
+"""The tests of one file share fleets and servers."""
 CHECKS = (
     ("lint", ("ruff", "check", ".")),
     ("format", ("ruff", "format", "--check", ".")),
@@ -37,9 +39,9 @@ LOCKS = (
 
 
 def test(asked: Options, _run: Run, progress: Progress) -> int:
-    """Run the tests with what they need installed."""
+    """Run the tests with what they need installed; all of them side by side, since most of them wait for processes."""
     packages.ensure(TEST_PROGRAMS, progress)
-    return _call([str(BIN / "python"), "-m", "pytest", *asked.arguments])
+    return _call([str(BIN / "python"), "-m", "pytest", *(asked.arguments or SIDE_BY_SIDE)])
 
 
 def bench(asked: Options, run: Run, progress: Progress) -> int:
