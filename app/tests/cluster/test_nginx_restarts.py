@@ -98,7 +98,8 @@ def test_after_worker_shutdown_timeout_sockets_of_old_workers_are_cut(own_fleet,
     assert "\nworker_shutdown_timeout 10m;\n" in text
     try:
         configuration.write_text(text.replace("worker_shutdown_timeout 10m;", "worker_shutdown_timeout 1s;"))
-        await_that(lambda: not reload(nginx) & workers(nginx), SECONDS, "only workers of the new configuration")
+        old = reload(nginx)
+        await_that(lambda: not old & workers(nginx), SECONDS, "only workers of the new configuration")
         with connect(own_fleet.ws_url + PATH, proxy=None) as client:
             assert hears_itself(client, "before")
             reload(nginx)

@@ -13,7 +13,10 @@ from bench.parts import EXPERIMENTS, PARTS
 from fleet.options import REPOSITORY
 
 COMMAND = [sys.executable, "-m", "bench", "--only", "delivery", "--without-others"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{REPOSITORY / 'deploy'}{os.pathsep}{REPOSITORY / 'loadtest'}"}
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join(str(REPOSITORY / name) for name in ("deploy", "loadtest", "app")),
+}
 SECONDS = 30
 
 
