@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from fanout.laggards import Laggards
 
@@ -45,6 +46,31 @@ class _Job:
         """Who has left since: it gets nothing more, not even if it has joined again meanwhile."""
 
 
+class _Turns:
+    """One slice of one audience a turn of the loop, however many have much to write."""
+
+    def __init__(self) -> None:
+        self._audiences: deque[Audience] = deque()
+
+    def take(self, audience: Audience) -> None:
+        """Let an audience that has something to write do so: at once if nobody else waits for a turn."""
+        self._audiences.append(audience)
+        if len(self._audiences) == 1:
+            self._next()
+
+    def _next(self) -> None:
+        audience = self._audiences[0]
+        audience.write()
+        self._audiences.popleft()
+        if audience.busy:
+            self._audiences.append(audience)
+        if self._audiences:
+            asyncio.get_running_loop().call_soon(self._next)
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary()
+
+
 class Audience:
     """Sockets that get the same; `limit` bounds the bytes that may wait for one of them."""
 
@@ -54,7 +80,13 @@ class Audience:
         self._jobs: deque[_Job] = deque()
         self._laggards = Laggards(limit)
         self._loop = asyncio.get_running_loop()
+        self._turns = _turns.get(self._loop) or _turns.setdefault(self._loop, _Turns())
         self.size = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is still on its way to the sockets."""
+        return bool(self._jobs)
 
     def add(self, socket: Socket, encoder: Encoder) -> None:
         """Let the socket have what is sent from now on."""
@@ -86,11 +118,11 @@ class Audience:
     def _start(self, job: _Job) -> None:
         if job.payloads:
             self._jobs.append(job)
-            if len(self._jobs) == 1:  # else the next slice is on the loop already
-                self._write()
+            if len(self._jobs) == 1:  # else it has its turns already
+                self._turns.take(self)
 
-    def _write(self) -> None:
-        """Write one slice; the next one when all else on the loop had its turn."""
+    def write(self) -> None:
+        """Write one slice."""
         end = self._loop.time() + SLICE
         while self._jobs:
             job = self._jobs[0]
@@ -106,8 +138,6 @@ class Audience:
                 self._jobs.popleft()
             if self._loop.time() >= end:
                 break
-        if self._jobs:
-            self._loop.call_soon(self._write)
 
     def _write_to(self, sockets: Sequence[Socket], job: _Job) -> None:
         if job.keys is None:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from fanout.publication import Publication
     from fanout.sockets import Socket
 
+PORTIONS = 4
+"""Parts of an outbox that leave at once at the most: a reader of 10 MB/s keeps up with a burst of any length."""
+BREATH = 0.005
+"""Seconds between two writes at least where more is held back than leaves at once."""
+
 
 class Delivery:
     """The local sockets of one group.
@@ -21,6 +26,9 @@ class Delivery:
     A publication leaves at once if none left within the policy's flush interval, else together with the
     others at the interval's end, as one write of several frames. In an ephemeral group a newer one with
     the same key takes the place of an older one that has not left yet.
+
+    More than a part of an outbox leaves in several writes, an interval apart, and nothing leaves while the
+    write before is still under way: a burst, or a gap that was filled, cuts off nobody who reads.
     """
 
     def __init__(self, group: str, policy: Policy) -> None:
@@ -31,6 +39,7 @@ class Delivery:
         self._flushed_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
+        self._portion = policy.outbox_limit // PORTIONS
 
     @property
     def sockets(self) -> int:
@@ -40,7 +49,7 @@ class Delivery:
     def add(self, socket: Socket, encoder: Encoder) -> None:
         """Let the socket have every publication that is delivered from now on."""
         # What is held back was delivered before: the newcomer's position covers it.
-        self.flush()
+        self._flush_all()
         self._audience.add(socket, encoder)
 
     def remove(self, socket: Socket, encoder: Encoder) -> None:
@@ -56,27 +65,47 @@ class Delivery:
         if wait <= 0:
             self.flush()
         else:
-            self._timer = self._loop.call_later(wait, self.flush)
+            self._later(wait)
 
     def reset(self, position: Position, reason: str) -> None:
         """Tell every socket that what lies before `position` is lost to it."""
-        self.flush()
+        self._flush_all()
         self._audience.send(lambda encoder: [encoder.reset(self._group, position, reason)])
 
     def flush(self) -> None:
-        """Write what is held back: payloads are made once for all sockets that share an encoder."""
+        """Write what is held back, as much as goes at once."""
+        self._cancel()
+        if not self._audience.busy:
+            self._send(self._portion)
+        if self._held:
+            self._later(max(self._policy.flush_interval, BREATH))
+
+    def _flush_all(self) -> None:
+        self._cancel()
+        self._send(None)
+
+    def _send(self, limit: int | None) -> None:
+        """Send what is held back, up to `limit` bytes: payloads are made once for all that share an encoder."""
+        ephemeral = self._policy.history is None
+        if ephemeral:
+            self._held = _latest(self._held)
+        count, size = 0, 0
+        while count < len(self._held) and (limit is None or not count or size < limit):
+            size += len(self._held[count].data)
+            count += 1
+        sent, self._held = self._held[:count], self._held[count:]
+        if sent:
+            self._flushed_at = self._loop.time()
+            keys = [publication.key for publication in sent] if ephemeral else None
+            self._audience.send(lambda encoder: map(encoder.publication, sent), keys)
+
+    def _later(self, wait: float) -> None:
+        self._timer = self._loop.call_later(wait, self.flush)
+
+    def _cancel(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self._held:
-            return
-        held, self._held = self._held, []
-        self._flushed_at = self._loop.time()
-        keys = None
-        if self._policy.history is None:
-            held = _latest(held)
-            keys = [publication.key for publication in held]
-        self._audience.send(lambda encoder: map(encoder.publication, held), keys)
 
 
 def _latest(publications: list[Publication]) -> list[Publication]:

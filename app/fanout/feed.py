@@ -26,10 +26,12 @@ logger = logging.getLogger(__name__)
 
 TAIL = 256
 """Publications kept for those who come back: a reconnect within seconds is served without asking Redis."""
-READ_AT_ONCE = 500
-"""Publications a read from the stream: bounds what one answer of Redis holds."""
+READ_AT_ONCE = 100
+"""Publications a read from the stream: bounds what one answer of Redis holds, and how long it takes from others."""
 CHECK_LIMIT = 5.0
 """Seconds that a client who comes back waits for a Redis that is away before it is told to try again."""
+LATELY = 0.2
+"""Seconds for which a group is not quiet: with the 1.5 s between two looks still below the 2 s promised."""
 RETRY = 0.5
 """Seconds before an attempt to mend is repeated while Redis is away."""
 
@@ -59,8 +61,11 @@ class Feed:
         self._tail: deque[Publication] = deque()
         self._waiting: list[Publication] = []
         self._mending: asyncio.Task[None] | None = None
+        self._asked = self._answered = 0
+        """Requests to mend, and those of them that have been served."""
+        self._served = asyncio.Condition()
         self._reading = asyncio.Lock()
-        self._seen: Position | None = None
+        self._delivered_at = float("-inf")
         self.filled = 0
         """Publications that were missed live and delivered from the stream."""
 
@@ -93,7 +98,9 @@ class Feed:
 
     def take(self, publication: Publication) -> None:
         """Deliver a live publication now, or behind what is missing before it."""
-        if self._known is None or self._mending is not None:
+        if publication.position is None:  # an event of group_send: it has no place in the stream
+            self._deliver(publication)
+        elif self._known is None or self._mending is not None:
             self._waiting.append(publication)
         elif not self._next(publication):
             self._waiting.append(publication)
@@ -102,7 +109,9 @@ class Feed:
     def _next(self, publication: Publication) -> bool:
         """Deliver it if it is the next one; return whether it is dealt with (delivered, or known already)."""
         at, new = self._top.position, publication.position
-        if new is None or new.epoch != at.epoch or new.offset > at.offset + 1:
+        if new is None or new.epoch in self._top.past:  # what survived of an older epoch was delivered before
+            return True
+        if new.epoch != at.epoch or new.offset > at.offset + 1:
             return False
         if new.offset == at.offset + 1:
             self._advance(publication)
@@ -110,6 +119,7 @@ class Feed:
 
     def _advance(self, publication: Publication) -> None:
         self._known = self._top.moved_to(self._offset + 1)
+        self._delivered_at = asyncio.get_running_loop().time()
         self._tail.append(publication)
         while len(self._tail) > TAIL and not self._reading.locked():
             self._tail.popleft()
@@ -128,13 +138,20 @@ class Feed:
 
     def mend(self) -> None:
         """Compare with the stream and deliver what is missing: after a hole, a lost connection, a silence."""
+        self._asked += 1
         if self._mending is None and self._known is not None:
             self._mending = asyncio.create_task(self._mend())
 
     async def _mend(self) -> None:
         try:
-            while not await self._mended():  # noqa: ASYNC110 - Redis has no event for "back"
-                await asyncio.sleep(RETRY)
+            while self._answered < self._asked:
+                asked = self._asked
+                if await self._mended():
+                    async with self._served:
+                        self._answered = asked
+                        self._served.notify_all()
+                else:
+                    await asyncio.sleep(RETRY)
         finally:
             self._mending = None
         self._catch_up()
@@ -145,10 +162,16 @@ class Feed:
             await self._mend_once()
         except (Unavailable, OtherEpoch):
             return False
+        except Exception:  # the group must not stand still for ever
+            logger.exception("could not mend %s, trying again", self._group)
+            return False
         return True
 
     async def _mend_once(self) -> None:
+        # What came before the question is in the stream that answers, or lost.
+        covered = len(self._waiting)
         top = await self._layer.top(self._group)
+        del self._waiting[:covered]
         after = top.translate(self.position)
         if after is None:
             self._begin_anew(top, LOST)
@@ -184,9 +207,8 @@ class Feed:
         return [replace(each, position=top.at(each.position.offset)) for each in kept if each.position]
 
     def quiet(self) -> bool:
-        """Whether nothing was delivered since the last call: then nothing would show a hole."""
-        seen, self._seen = self._seen, self._top.position if self._known else None
-        return seen == self._seen and self._mending is None
+        """Whether nothing was delivered lately: then nothing would show a hole."""
+        return self._mending is None and asyncio.get_running_loop().time() - self._delivered_at > LATELY
 
     async def check(self) -> None:
         """Compare with the stream's position, and mend if it is another; harmless while Redis is away."""
@@ -230,11 +252,16 @@ class Feed:
     async def _extend_to(self, count: int) -> None:
         """Read the tail back until it has `count` publications, or all that are kept."""
         async with self._reading:
-            missing, first = min(count, self._offset) - len(self._tail), self._first()
-            if missing > 0:
-                older = await self._kept(max(0, first - 1 - missing), first - 1)
-                if self._first() == first:  # no reset has emptied the tail meanwhile
-                    self._tail.extendleft(reversed(older))
+            while (missing := min(count, self._offset) - len(self._tail)) > 0:
+                first = self._first()
+                after = max(0, first - 1 - min(missing, READ_AT_ONCE))
+                older = await self._kept(after, first - 1)
+                if self._first() != first:  # a reset has emptied the tail meanwhile
+                    continue
+                whole = _unbroken(older, first - 1)
+                self._tail.extendleft(reversed(whole))
+                if len(whole) < first - 1 - after:
+                    return  # trimmed, or not to be read: there is no more
 
     def _translate(self, since: Position) -> int | None:
         return self._top.translate(since)
@@ -242,10 +269,12 @@ class Feed:
     async def _checked(self) -> None:
         """Return when this feed is level with the stream. Raise Unavailable."""
         self.mend()
-        if self._mending is not None:
-            await asyncio.wait({self._mending}, timeout=CHECK_LIMIT)
-        if self._mending is not None:
-            raise Unavailable("Redis can't be asked for your position; try again.")
+        asked = self._asked
+        try:
+            async with asyncio.timeout(CHECK_LIMIT), self._served:
+                await self._served.wait_for(lambda: self._answered >= asked)
+        except TimeoutError:
+            raise Unavailable("Redis can't be asked for your position; try again.") from None
 
     def _first(self) -> int:
         """Return the first offset of the tail; the next offset if the tail is empty."""
@@ -262,3 +291,13 @@ class Feed:
                 if self._first() == first:  # no reset has emptied the tail meanwhile
                     self._tail.extendleft(reversed(missed))
         return True
+
+
+def _unbroken(publications: list[Publication], last: int) -> list[Publication]:
+    """Return the publications that end at the offset `last` without a hole between them."""
+    kept: list[Publication] = []
+    for publication in reversed(publications):
+        if publication.position is None or publication.position.offset != last - len(kept):
+            break
+        kept.append(publication)
+    return kept[::-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from fanout import close_codes
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from fanout.sockets import Socket
 
+AT_ONCE = 200
+"""Sockets that one look takes in: it keeps nobody else waiting."""
 RETRY = 0.1
 """Seconds between two looks at who has read: what the last value of a burst may be late. The next one looks too."""
 
@@ -55,8 +58,10 @@ class Laggards:
 
     def _retry(self) -> None:
         self._timer = None
-        for socket in tuple(self._values):
+        for socket in tuple(islice(self._values, AT_ONCE)):
             self._offer(socket)
+            if socket in self._values:
+                self._values[socket] = self._values.pop(socket)  # those not looked at come first next time
         if self._values:
             self._timer = asyncio.get_running_loop().call_later(RETRY, self._retry)
 

@@ -36,7 +36,7 @@ class Roster:
         self._own: dict[str, Any] = {}
         self._parts: dict[str, Part] = {}
         self._told = View()
-        self._spoken = False
+        self._spoken = self._ended = False
         self._watchers = Audience(policy.outbox_limit)
         self._announcing = Throttle(INTERVAL, self._announce)
         self._telling = Throttle(INTERVAL, self._tell)
@@ -53,6 +53,7 @@ class Roster:
 
     async def end(self) -> None:
         """Tell that nobody is here any more, however long Redis is away; nothing is told to watchers."""
+        self._ended = True
         self._announcing.cancel()
         self._telling.cancel()
         if self._repeat is not None:
@@ -101,7 +102,7 @@ class Roster:
 
     def forget(self, processes: Iterable[str]) -> None:
         """Drop the members of processes that are gone."""
-        if any(self._parts.pop(process, None) for process in processes):
+        if [part for process in processes if (part := self._parts.pop(process, None))]:
             self._telling()
 
     def refresh(self) -> None:
@@ -117,8 +118,11 @@ class Roster:
 
     async def _load(self) -> None:
         parts = await self._layer.presence(self._group)
-        # Asked second: whoever has announced itself has a beat by then, unless it is dead.
-        alive = await self._heartbeat.beat()
+        try:
+            # Asked second: whoever has announced itself has a beat by then, unless it is dead.
+            alive = await self._heartbeat.beat()
+        except Unavailable:  # of several hosts the one with the beats is away: nobody can be judged
+            alive = frozenset(part.process for part in parts)
         for part in parts:
             if part.process in alive:
                 self.take(part)
@@ -134,7 +138,7 @@ class Roster:
         self._spawn(self._announce_or_retry())
 
     async def _announce_or_retry(self) -> None:
-        if not await self._announced(self._part()):
+        if not await self._announced(self._part()) and not self._ended:
             self._announcing()
 
     async def _announced(self, part: Part) -> bool:

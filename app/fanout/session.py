@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanout import protocol
+from fanout.data import encode_data
 from fanout.errors import BadFrame, FanoutError, Forbidden, NotJoined, TooLarge, TooManyGroups
 from fanout.groups import check_group
 from fanout.hub import get_hub
@@ -72,6 +73,7 @@ class Session:
         since = Position(frame.since.epoch, frame.since.offset) if frame.since else None
         if frame.group not in self._subscriptions and len(self._subscriptions) >= GROUP_LIMIT:
             raise TooManyGroups(f"A socket may be in {GROUP_LIMIT} groups at once: leave one, or open another socket.")
+        info = await self._info(policy, frame)
         if frame.group in self._subscriptions:
             self._hub.leave(self._subscriptions.pop(frame.group))
         entry = await self._hub.join(
@@ -80,7 +82,7 @@ class Session:
             protocol.ENCODER,
             since=since,
             last=frame.last,
-            info=await self._info(policy, frame),
+            info=info,
             watch=frame.presence,
         )
         self._subscriptions[frame.group] = entry.subscription
@@ -88,7 +90,7 @@ class Session:
         self._socket.send(joined, *map(protocol.ENCODER.publication, entry.recovered))
 
     async def _info(self, policy: Policy, frame: protocol.Join) -> Any:
-        if frame.info is not None and len(protocol.encode(frame.info)) > protocol.INFO_LIMIT:
+        if frame.info is not None and len(encode_data(frame.info)) > protocol.INFO_LIMIT:
             raise TooLarge(f"`info` may hold {protocol.INFO_LIMIT} bytes of JSON.")
         return await policy.member(self._scope, frame.group, frame.info)
 
@@ -102,7 +104,7 @@ class Session:
     async def _publish(self, frame: protocol.Publish, size: int) -> None:
         policy = policy_for(check_group(frame.group))
         if size > policy.frame_limit:
-            raise TooLarge(f"A frame for {frame.group} may hold {policy.frame_limit} bytes; this one has {size}.")
+            raise TooLarge(f"A frame for {frame.group} may hold {policy.frame_limit} characters; this one has {size}.")
         if not await policy.may_publish(self._scope, frame.group):
             raise Forbidden(f"You may not publish to {frame.group}.")
         position = await self._hub.publish(frame.group, policy.clean(frame.data), key=frame.key)

@@ -36,7 +36,11 @@ class Publisher:
         self._waiting.append((command, answer))
         if self._task is None:
             self._task = asyncio.create_task(self._work())
-        return await answer
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                return await answer
+        except TimeoutError as error:  # the round trip before it took most of the time
+            raise _unavailable(error) from error
 
     async def aclose(self) -> None:
         """Wait until the commands under way are answered."""
@@ -100,4 +104,6 @@ async def _answer(connection: Connection) -> Any:
 
 
 def _unavailable(error: Exception) -> Unavailable:
-    return Unavailable(f"Redis can't be reached; what you sent may not have been published, try again. ({error})")
+    # Strangers read the sentence; where Redis is, and how it failed, is for the log.
+    logger.debug("Redis did not answer: %r", error)
+    return Unavailable("Redis can't be reached: what was asked for may have happened or not, try again.")

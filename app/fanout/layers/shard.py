@@ -32,9 +32,11 @@ class Shard:
         on_lost: Callable[[], None],
         on_back: Callable[[], None],
     ) -> None:
-        # The pool holds two connections at most: the publisher's and the reader's.
+        # The pool holds three connections at most: the publisher's, the reader's, and one for what may take long.
         self._redis = Redis(connection_pool=create_pool(_with_defaults(host)))
         self.publisher = Publisher(self._redis.connection_pool)
+        self.history = Publisher(self._redis.connection_pool)
+        """Reads streams: who waits for a long answer keeps no publisher waiting."""
         self.reader = Reader(self._redis.connection_pool, on_message, on_lost, on_back)
 
     async def publish(self, channel: bytes, payload: bytes) -> None:
@@ -47,6 +49,7 @@ class Shard:
     async def aclose(self) -> None:
         """Close both connections; they open again when used again."""
         await self.publisher.aclose()
+        await self.history.aclose()
         await self.reader.aclose()
         await _close_redis(self._redis)
         if isinstance(self._redis.connection_pool, SentinelConnectionPool):

@@ -38,16 +38,15 @@ class Streams:
 
     async def append(self, group: str, topic: bytes, data: bytes, history: History, key: str | None) -> Position:
         """See FanoutLayer."""
-        now = time.time()
-        body = envelope.encode_body(data, now, self._serializer)
+        body = envelope.encode_body(data, time.time(), self._serializer)
         digest = hashlib.blake2b(data, digest_size=16).hexdigest() if key else ""
         answer = await self._run(
             scripts.append,
             group,
             [self._key("meta", group), self._key("stream", group), self._key("key", group, key or "")],
             [
-                topic, body, history.size, int(history.age * 1000), _new_epoch(), int(now * 1000),
-                int(KEY_WINDOW * 1000) if key else 0, digest, int(META_LIFETIME * 1000), ENVELOPE,
+                topic, body, history.size, int(history.age * 1000), _new_epoch(),
+                int(KEY_WINDOW * 1000) if key else 0, digest, int(max(META_LIFETIME, history.age) * 1000), ENVELOPE,
             ],
         )  # fmt: skip
         if answer[0] == b"conflict":
@@ -74,14 +73,18 @@ class Streams:
         for name, fields in entries:
             position = Position(epoch, int(name.partition(b"-")[0]))
             body = dict(zip(fields[::2], fields[1::2], strict=True)).get(b"b")  # a newer replica may add fields
-            if body is not None:
-                yield envelope.decode_body(group, body, self._serializer, position)
-            else:  # the hole that this leaves is told to clients as a reset
+            # What is left out leaves a hole, which is told to clients as a reset.
+            if body is None:
                 logger.warning(
                     "left out %d of %s: a newer replica wrote it in a way of its own; finish the deploy",
                     position.offset,
                     group,
                 )
+                continue
+            try:
+                yield envelope.decode_body(group, body, self._serializer, position)
+            except Exception:  # whatever a serializer raises for bytes, or a key, that it does not know
+                logger.exception("left out %d of %s: it can't be read", position.offset, group)
 
     def _key(self, kind: str, group: str, suffix: str = "") -> bytes:
         # The braces are Redis Cluster's hash tag.
@@ -89,7 +92,8 @@ class Streams:
 
     async def _run(self, script: scripts.Script, group: str, keys: list[bytes], arguments: list[Any]) -> Any:
         try:
-            return await script.run(self._shard_of(group).publisher, keys, arguments)
+            shard = self._shard_of(group)
+            return await script.run(shard.history if script is scripts.read else shard.publisher, keys, arguments)
         except RedisError as error:
             raise Unavailable(f"Redis refused what was asked of the stream of {group}: {error}") from error
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 
 from config.asgi import application
@@ -122,6 +123,31 @@ async def test_what_a_client_says_of_itself_is_checked(connect, info, code):
     answer = await ask(client, {"type": "join", "group": "chat.a", "info": info})
     assert (answer["type"], answer["code"]) == ("error", code)
     assert (await ask(client, {"type": "leave", "group": "chat.a"}))["code"] == "not_joined"
+
+
+async def test_a_refused_join_of_a_group_that_was_joined_changes_nothing(connect):
+    """The client stays where it is, and hears on."""
+    client = await connect()
+    await ask(client, {"type": "join", "group": "chat.a"})
+    refused = await ask(client, {"type": "join", "group": "chat.a", "info": {"name": "x" * 300}})
+    assert refused["code"] == "too_large"
+    await hub.get_hub().publish("chat.a", {"message": "still here"})
+    assert (await client.receive_json_from())["data"] == {"message": "still here"}
+
+
+async def test_an_event_of_channels_reaches_a_durable_group(connect, monkeypatch):
+    """`group_send` to a group with a stream: its clients get the event, which has no position, and all goes on."""
+    client, asked = await connect(), []
+    await ask(client, {"type": "join", "group": "chat.a"})
+    layer = get_channel_layer()
+    top = layer.top
+    monkeypatch.setattr(layer, "top", lambda group: asked.append(group) or top(group))
+    await layer.group_send("chat.a", {"type": "chat.message", "message": "from a consumer"})
+    frame = await client.receive_json_from()
+    assert frame == {"type": "publication", "group": "chat.a", "data": {"message": "from a consumer"}}
+    await hub.get_hub().publish("chat.a", {"message": "next"})
+    assert (await client.receive_json_from())["offset"] == 1
+    assert asked == []
 
 
 async def test_a_publication_reaches_every_member_and_is_acknowledged(connect):

@@ -131,6 +131,25 @@ async def test_a_durable_group_supersedes_nothing(made):
     assert socket.got == numbers(3)
 
 
+class Narrow(Slow):
+    """Durable, with an outbox that a burst would fill at once."""
+
+    history = History()
+    flush_interval = 0
+    outbox_limit = 400
+
+
+async def test_a_burst_leaves_in_portions(made):
+    """However much comes at once, no write is more than a part of an outbox; all of it comes, in order."""
+    way, (socket,) = made(Narrow(), 1)
+    sent = [b"%04d" % number * 10 for number in range(50)]
+    for data in sent:
+        way.deliver(Publication("a.b", data, 0.0))
+    await until(lambda: len(socket.got) == 50)
+    assert socket.got == sent
+    assert max(sum(map(len, write)) for write in socket.writes) <= Narrow.outbox_limit // 4 + 40
+
+
 async def test_an_interval_of_zero_turns_coalescing_off(made):
     """Every publication is a write of its own, at once."""
     way, (socket,) = made(Eager(), 1)

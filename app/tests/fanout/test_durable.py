@@ -173,14 +173,83 @@ async def test_a_hole_is_filled_at_the_next_publication(replicas):
 
 
 async def test_a_hole_at_the_end_is_filled_within_two_seconds(replicas):
-    """Nothing comes after the lost publication: the look at the quiet group finds it."""
+    """Nothing comes after the lost publication: the look at the quiet group finds it, whenever it was lost."""
+    client, clock = Client(), asyncio.get_running_loop().time
+    await client.join(replicas[0], "kept.a")
+    for number in range(0, 8, 2):
+        await publish(replicas[1], "kept.a", [number])
+        await client.until(number + 1)
+        await silent(replicas[1], "kept.a", number + 1)
+        lost = clock()
+        await client.until(number + 2)
+        assert clock() - lost < 2
+        await asyncio.sleep(0.4)  # at another distance from the next look
+    assert client.numbers == list(range(8))
+
+
+async def test_looking_at_a_group_leaves_nothing_in_redis(replicas, own_redis):
+    """Who joins and leaves groups in which nothing was ever published costs no memory afterwards."""
+    for number in range(20):
+        entry = await Client().join(replicas[0], f"kept.{number}", last=5)
+        replicas[0].leave(entry.subscription)
+    assert own_redis.cli.keys("*kept*") == []
+
+
+async def test_the_first_publication_reaches_who_joined_before_it(replicas):
+    """A group without a stream has an epoch all the same, from which clients go on."""
+    client, late = Client(), Client()
+    entry = await client.join(replicas[0], "kept.a")
+    await publish(replicas[1], "kept.a", [0, 1])
+    await client.until(2)
+    await late.join(replicas[1], "kept.a", since=entry.position)
+    assert (client.numbers, late.numbers) == ([0, 1], [0, 1])
+
+
+async def test_an_entry_that_cannot_be_read_is_told_and_ends_nothing(replicas, own_redis):
+    """Live clients are told `reset` and hear on; who resumes before it is told, who resumes behind it is not."""
+    client, behind = Client(), Client()
+    await client.join(replicas[0], "kept.a")
+    start = await publish(replicas[1], "kept.a", [0])
+    own_redis.cli.xadd("asgi__stream__{kept.a}", {"t": "0", "b": b"\xc1 no MessagePack"}, id="2-0")
+    own_redis.cli.hset("asgi__meta__{kept.a}", "offset", 2)
+    position = await publish(replicas[1], "kept.a", [2])
+    await client.told_reset()
+    await publish(replicas[1], "kept.a", [3])
+    await client.heard(3)
+    other = Hub(replicas[1]._layer)
+    assert (await Client().join(other, "kept.a", since=start)).reset == TRIMMED
+    assert (await behind.join(other, "kept.a", since=position)).reset is None
+    assert behind.numbers == [3]
+
+
+async def test_the_last_few_end_at_a_hole(replicas, own_redis):
+    """What lies before something that is missing is not given as if nothing were."""
+    start = await publish(replicas[0], "kept.a", [0])
+    await publish(replicas[0], "kept.a", range(1, 6))
+    own_redis.cli.xdel("asgi__stream__{kept.a}", "3-0")
+    hub, greedy = Hub(replicas[1]._layer), Client()
+    await greedy.join(hub, "kept.a", last=100)
+    assert greedy.numbers == [3, 4, 5]
+    entry = await Client().join(hub, "kept.a", since=start)
+    assert (entry.reset, list(entry.recovered)) == (TRIMMED, [])
+
+
+async def test_a_late_publication_of_an_older_epoch_is_nothing_new(replicas, own_redis):
+    """It was delivered from the stream, or is lost: nobody gets it again, and the group does not stand still."""
     client = Client()
     await client.join(replicas[0], "kept.a")
     await publish(replicas[1], "kept.a", [0])
-    await silent(replicas[1], "kept.a", 1)
-    async with asyncio.timeout(4):  # two looks, on a busy machine
-        await client.until(2)
-    assert client.numbers == [0, 1]
+    await client.until(1)
+    feed = replicas[0]._members["kept.a"].feed
+    old = feed._tail[0]
+    own_redis.cli.hset("asgi__meta__{kept.a}", "replid", "another server's")
+    await publish(replicas[1], "kept.a", [1])
+    await client.until(2)
+    feed.take(old)
+    await publish(replicas[1], "kept.a", [2])
+    await client.until(3)
+    assert client.numbers == [0, 1, 2]
+    assert feed._waiting == []
 
 
 async def test_a_hole_that_is_trimmed_is_told(replicas):

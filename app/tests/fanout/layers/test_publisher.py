@@ -90,7 +90,7 @@ async def test_a_round_trip_is_bounded(publisher, redis):
 
 @pytest.mark.parametrize("failure", [RedisConnectionError("cut"), OSError("no such socket"), AttributeError("a bug")])
 async def test_a_failed_round_trip_fails_all_its_callers(publisher, redis, tools, failure):
-    """All callers of a failed round trip get Unavailable with the reason; those of the next are served."""
+    """All callers of a failed round trip get Unavailable, without Redis' address; those of the next are served."""
     redis.failures[2] = failure
     first = await under_way(publisher, redis, tools, "A")
     doomed = [await tools.begun(publisher.execute("B", number)) for number in range(3)]
@@ -98,7 +98,7 @@ async def test_a_failed_round_trip_fails_all_its_callers(publisher, redis, tools
     assert await first == ("A",)
     errors = await asyncio.gather(*doomed, return_exceptions=True)
     assert [type(error) for error in errors] == [Unavailable] * 3
-    assert str(failure) in str(errors[0])
+    assert str(failure) not in str(errors[0])
     assert await publisher.execute("C") == ("C",)
 
 
