@@ -7,6 +7,7 @@ a close frame.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import socket
@@ -86,7 +87,8 @@ class Connection:
             if kind == TEXT:
                 yield buffer[begin:end]
             elif kind == PING:
-                self.stream.sendall(_client_frame(0x8A, buffer[begin:end]))
+                with contextlib.suppress(ConnectionError):  # a server that has left wants none: its close frame follows
+                    self.stream.sendall(_client_frame(0x8A, buffer[begin:end]))
             elif kind == CLOSE:
                 self.closed = struct.unpack_from("!H", buffer, begin)[0] if end - begin > 1 else 1005
             start = end
