@@ -23,6 +23,7 @@ DRAIN_SECONDS = 40  # a replica closes its sockets in paced batches; the server 
 EDGE_SECONDS = 10  # responses under way; replicas have gone before, so no socket is left
 REDIS_SECONDS = 20  # one last write of the append-only file
 ALIVE_SECONDS = 1  # what lives that long has started, and is started again at once when it dies
+HEADING = "; Written by `make up`; changes here are overwritten."
 TRIES = 50  # each a second later than the one before: twenty minutes of trying
 
 
@@ -82,7 +83,7 @@ def render(run: Run, programs: Sequence[Program], user: str) -> str:
 
 def _head(run: Run, user: str) -> str:
     return f"""\
-; Written by `make up`; changes here are overwritten. http://supervisord.org/configuration.html
+{HEADING} http://supervisord.org/configuration.html
 [unix_http_server]
 file = {run.control}
 chmod = 0600
