@@ -50,15 +50,15 @@ def is_own_redis(variables: dict[str, str], run: Run) -> bool:
 
 
 def write(run: Run, settings: Settings) -> bool:
-    """Write what nginx and the supervisor read; return whether nginx' part is new."""
+    """Write what nginx and the supervisor read; return whether nginx has to reload."""
     binary = packages.require("nginx")
     redis = packages.require("redis-server") if settings.own_redis else None
-    is_new = nginx.write(run.nginx / "nginx.conf", nginx.render(edge(run, settings)), binary)
+    is_due = nginx.write(run.nginx_configuration, nginx.render(edge(run, settings)), binary)
     owner = pwd.getpwuid(os.geteuid()).pw_name
     listed = supervision.programs(run, settings, redis, binary)
     write_private(run.supervisor, supervision.render(run, listed, owner))
     run.remember(settings)
-    return is_new
+    return is_due
 
 
 def edge(run: Run, settings: Settings) -> nginx.Edge:

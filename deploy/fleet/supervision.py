@@ -72,7 +72,7 @@ def _nginx(run: Run, binary: str) -> Program:
     sweep = f"PYTHONPATH={shlex.quote(str(REPOSITORY / 'deploy'))} " + shlex.join(
         [sys.executable, "-m", "fleet.orphans", str(run.root), "nginx"]
     )
-    command = shlex.join([binary, "-e", "stderr", "-p", str(run.nginx), "-c", str(run.nginx / "nginx.conf")])
+    command = shlex.join([binary, "-e", "stderr", "-p", str(run.nginx), "-c", str(run.nginx_configuration)])
     return Program("nginx", f"{sweep} && exec {command}", run.nginx, 300, signal.SIGQUIT, EDGE_SECONDS, output="access")
 
 

@@ -83,8 +83,17 @@ def test_a_refused_variable_is_told_in_the_applications_words():
 
 def test_nginx_speaks_for_itself_when_it_refuses(run):
     """A broken configuration never replaces a good one."""
-    path = run.nginx / "nginx.conf"
+    path = run.nginx_configuration
     path.write_text("good")
     with pytest.raises(Exception, match="nginx refuses its configuration"):
         nginx.write(path, "nonsense;", "nginx")
     assert path.read_text() == "good"
+
+
+def test_a_reload_stays_due_until_nginx_has_taken_it_up(run):
+    """A command that failed or was interrupted before its reload leaves it to the next one."""
+    path, text = run.nginx_configuration, "events {}\n"
+    assert nginx.write(path, text, "true")
+    assert nginx.write(path, text, "true")
+    nginx.taken_up(path)
+    assert not nginx.write(path, text, "true")
