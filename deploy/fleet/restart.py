@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from fleet import configuration, django, environment, ports, readiness, status
+from fleet import configuration, django, environment, ports, readiness, running, status
 from fleet.change import converge, reload_nginx, replace
-from fleet.control import Control
-from fleet.errors import NothingRunsError
 from fleet.up import prepare, wait
 
 if TYPE_CHECKING:
@@ -19,10 +17,7 @@ if TYPE_CHECKING:
 
 def restart(asked: Options, run: Run, progress: Progress) -> int:
     """Drain, start and await each replica in turn; then let nginx take up a changed configuration."""
-    with run.locked():
-        control = Control(run)
-        if not control.answers():
-            raise NothingRunsError("Nothing runs. `make up` starts the fleet.")
+    with running.locked(run) as control:
         own = environment.given(os.environ, asked.env_file)
         variables = environment.compose({**environment.kept(run), environment.STATE_DIR: str(run.root), **own}, run)
         with progress.step("check the settings"):
