@@ -30,13 +30,19 @@ def decide(asked: Options, current: Settings) -> Settings:
         tls_certificate=asked.tls_certificate or current.tls_certificate,
         tls_key=asked.tls_key or current.tls_key,
     )
-    tls.refuse_unusable(settings)
+    if _is_tls_asked(asked) or replace(settings, replicas=current.replicas) != current:
+        tls.refuse_unusable(settings)
     if settings.replicas > settings.slots:
         raise UsageError(
             f"REPLICAS={settings.replicas} is more than nginx keeps places for ({settings.slots}): take fewer, "
             f"or start with SLOTS={settings.replicas}."
         )
     return settings
+
+
+def _is_tls_asked(asked: Options) -> bool:
+    """Return whether TLS was spoken of; otherwise an nginx that runs goes on with the files it has read."""
+    return any(value is not None for value in (asked.tls_port, asked.tls_certificate, asked.tls_key))
 
 
 def needs(variables: dict[str, str], run: Run) -> tuple[str, ...]:

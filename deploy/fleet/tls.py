@@ -31,7 +31,9 @@ def _refuse_unreadable(name: str, path: str) -> None:
         with open(path, "rb") as file:  # noqa: PTH123 - a text from the command line
             file.read(1)
     except OSError as error:
-        raise UsageError(f"{name}={path} cannot be read ({error.strerror}): name a file in PEM format.") from None
+        raise UsageError(
+            f"{name}={path} cannot be read ({error.strerror}): name a file in PEM format, or end TLS with TLS_PORT=0."
+        ) from None
 
 
 def _refuse_mismatch(certificate: str, key: str) -> None:

@@ -20,6 +20,7 @@ from fleet import (
     ports,
     readiness,
     status,
+    tls,
     waiting,
 )
 from fleet.change import converge, reload_nginx
@@ -64,6 +65,7 @@ def _start(asked: Options, run: Run, variables: dict[str, str], limits: Limits, 
     own_redis = configuration.is_own_redis(variables, run)
     current = replace(run.recall(), own_redis=own_redis, descriptors=limits.descriptors)
     settings = configuration.decide(asked, current)
+    tls.refuse_unusable(settings)
     ports.refuse_all_taken(settings, run)
     prepare(run, variables, progress)
     configuration.write(run, settings)
