@@ -1,6 +1,7 @@
 """Certificates that nginx could not use are refused before anything is started."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,16 @@ def test_a_port_alone_is_not_enough(settings):
 def test_one_port_is_not_both(settings):
     """Plain HTTP and TLS can't share it."""
     assert "TLS_PORT=8443 is PORT too" in refused(replace(settings, port=8443))
+
+
+@pytest.mark.parametrize("character", ["$", '"', ";", "{"])
+@pytest.mark.parametrize(("field", "name"), [("tls_certificate", "TLS_CERTIFICATE"), ("tls_key", "TLS_KEY")])
+def test_a_path_that_nginx_would_read_as_something_else_is_named(settings, tmp_path, character, field, name):
+    """A dollar begins a variable of its own, a quote ends the path; the file itself is a good one."""
+    path = tmp_path / f"a{character}b.pem"
+    path.write_bytes(Path(getattr(settings, field)).read_bytes())
+    sentence = refused(replace(settings, **{field: str(path)}))
+    assert sentence.startswith(f"{name}={path} has {character!r} in its path, which nginx' configuration cannot hold")
 
 
 @pytest.mark.parametrize(("field", "name"), [("tls_certificate", "TLS_CERTIFICATE"), ("tls_key", "TLS_KEY")])
