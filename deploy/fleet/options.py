@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import ipaddress
 import os
 import shlex
@@ -23,6 +24,10 @@ VARIABLES = (
     "TLS_PORT", "TLS_CERTIFICATE", "TLS_KEY",
 )  # fmt: skip
 """Each may be given to make (`make up PORT=8081`) or as an option (`--port 8081`)."""
+
+ALIKE = 0.7  # PROT is meant to be PORT; LANG, CC or HTTP_PROXY are nobody's misspelling
+GIVEN = "MAKE_GIVEN"
+"""The variable in which the Makefile hands on the names that were given to it."""
 
 MOST_SLOTS = 128  # each empty one costs a failed connect a second
 HIGHEST_PORT = 65535
@@ -59,7 +64,9 @@ class _Parser(argparse.ArgumentParser):
 
 def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Options:
     """Return the options of a command line, with make's variables as defaults. Raise UsageError."""
-    given = _parse(argv, os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    _refuse_misspelt(environ.get(GIVEN, "").split())
+    given = _parse(argv, environ)
     if given["mode"] not in (None, "native"):
         raise UsageError(f"MODE={given['mode']} is not available: the one mode is MODE=native.")
     return Options(
@@ -79,6 +86,15 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Optio
         tls_certificate=_file(given, "tls_certificate"),
         tls_key=_file(given, "tls_key"),
     )
+
+
+def _refuse_misspelt(names: Sequence[str]) -> None:
+    """Make takes any name and hands it on to programs; one that is nearly ours was meant to be ours."""
+    known = (*VARIABLES, "PYTHON")
+    for name in names:
+        alike = difflib.get_close_matches(name.upper(), known, n=1, cutoff=ALIKE)
+        if alike and name not in known:
+            raise UsageError(f"{name}= is no value of `make`: did you mean {alike[0]}=? `make help` lists them.")
 
 
 def _parse(argv: Sequence[str], environ: Mapping[str, str]) -> dict[str, str | None]:

@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 
@@ -43,6 +44,14 @@ def test_make_alone_helps():
         ["make", "-C", REPOSITORY, "--no-print-directory"], capture_output=True, text=True, check=True
     )
     assert done.stdout == USAGE
+
+
+def test_make_hands_on_the_names_it_was_given():
+    """Whatever stands in the environment is nobody's misspelling."""
+    command = ["make", "-C", REPOSITORY, "--no-print-directory", "status", "ENV_FILE=/dev/null", "PROT=8081"]
+    done = subprocess.run(command, env={**os.environ, "REPLICA": "5"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("PROT= is no value of `make`: did you mean PORT=?")
 
 
 def test_help_fits_a_terminal():

@@ -73,6 +73,22 @@ def test_a_number_of_any_length_is_one_sentence():
     assert len(str(caught.value)) < 200
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("PROT", "PORT"), ("REPLICA", "REPLICAS"), ("port", "PORT"), ("TLS_CERTIFICAT", "TLS_CERTIFICATE")],
+)
+def test_a_misspelt_variable_of_make_is_told(name, meant):
+    """Make itself takes every name."""
+    with pytest.raises(UsageError, match=rf"^{name}= .* did you mean {meant}=\?"):
+        options.read(["up"], {"MAKE_GIVEN": f"RUN_DIR {name}"})
+
+
+def test_other_names_are_programs_own():
+    """What is known, and what make merely hands on."""
+    others = "SHELL MAKEFLAGS CC LANG LC_ALL HTTP_PROXY HTTPS_PROXY NO_COLOR PYTEST_ADDOPTS FANOUT_TLS TMPDIR PATH HOME"
+    options.read(["up"], {"MAKE_GIVEN": " ".join((*options.VARIABLES, "PYTHON", *others.split()))})
+
+
 def test_a_loop_of_links_is_one_sentence(tmp_path):
     """No traceback."""
     (tmp_path / "loop").symlink_to("loop")
