@@ -8,7 +8,9 @@ export REPLICAS PORT MODE BIND TRUSTED_PROXIES SLOTS RUN_DIR ENV_FILE NAME FOLLO
 .PHONY: help up down status logs scale restart test soak bench check lock
 .DEFAULT_GOAL := help
 
-FLEET = @PYTHONPATH=deploy $(PYTHON) -m fleet
+# The names that were given to make, so that a misspelt one is told.
+GIVEN = $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+FLEET = @MAKE_GIVEN='$(GIVEN)' PYTHONPATH=deploy $(PYTHON) -m fleet
 
 help: ## what there is
 	$(FLEET) help

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from fleet import environment, ports, readiness, waiting
+from fleet import environment, nginx, ports, readiness, waiting
 from fleet.errors import FleetError
 from fleet.supervision import DRAIN_SECONDS
 
@@ -70,3 +70,4 @@ def reload_nginx(run: Run, control: Control, settings: Settings, progress: Progr
                 f"nginx does not answer on {ports.first(settings)}:{settings.port} after its reload: "
                 f"{readiness.last_line(run, 'nginx')}{os.linesep}`make restart` tries again."
             )
+        nginx.taken_up(run.nginx_configuration)

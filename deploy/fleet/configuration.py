@@ -30,13 +30,19 @@ def decide(asked: Options, current: Settings) -> Settings:
         tls_certificate=asked.tls_certificate or current.tls_certificate,
         tls_key=asked.tls_key or current.tls_key,
     )
-    tls.refuse_unusable(settings)
+    if _is_tls_asked(asked) or replace(settings, replicas=current.replicas) != current:
+        tls.refuse_unusable(settings)
     if settings.replicas > settings.slots:
         raise UsageError(
             f"REPLICAS={settings.replicas} is more than nginx keeps places for ({settings.slots}): take fewer, "
             f"or start with SLOTS={settings.replicas}."
         )
     return settings
+
+
+def _is_tls_asked(asked: Options) -> bool:
+    """Return whether TLS was spoken of; otherwise an nginx that runs goes on with the files it has read."""
+    return any(value is not None for value in (asked.tls_port, asked.tls_certificate, asked.tls_key))
 
 
 def needs(variables: dict[str, str], run: Run) -> tuple[str, ...]:
@@ -50,15 +56,15 @@ def is_own_redis(variables: dict[str, str], run: Run) -> bool:
 
 
 def write(run: Run, settings: Settings) -> bool:
-    """Write what nginx and the supervisor read; return whether nginx' part is new."""
+    """Write what nginx and the supervisor read; return whether nginx has to reload."""
     binary = packages.require("nginx")
     redis = packages.require("redis-server") if settings.own_redis else None
-    is_new = nginx.write(run.nginx / "nginx.conf", nginx.render(edge(run, settings)), binary)
+    is_due = nginx.write(run.nginx_configuration, nginx.render(edge(run, settings)), binary)
     owner = pwd.getpwuid(os.geteuid()).pw_name
     listed = supervision.programs(run, settings, redis, binary)
     write_private(run.supervisor, supervision.render(run, listed, owner))
     run.remember(settings)
-    return is_new
+    return is_due
 
 
 def edge(run: Run, settings: Settings) -> nginx.Edge:

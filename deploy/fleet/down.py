@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fleet import orphans, waiting
+from fleet import marks, orphans, waiting
 from fleet.change import stop
 from fleet.control import Control
 from fleet.errors import FleetError
@@ -18,7 +18,10 @@ SUPERVISOR_SECONDS = 15.0
 
 
 def down(_asked: Options, run: Run, progress: Progress) -> int:
-    """End the fleet, or what a killed supervisor left of it; data stays."""
+    """End the fleet, or what a killed supervisor left of it; data stays. A folder that is no fleet's is not touched."""
+    if not marks.is_fleet(run) and not orphans.carry_mark(run):
+        progress.say("Nothing runs.")
+        return 0
     with run.locked():
         control = Control(run)
         is_running = control.answers()
@@ -59,8 +62,6 @@ def _end_in_order(run: Run, control: Control, progress: Progress) -> None:
 
 def tidy(run: Run) -> None:
     """Remove what dead processes leave: sockets and process ids."""
-    for folder in (run.sockets, run.pids):
-        for file in folder.glob("*"):
-            file.unlink(missing_ok=True)
-    for file in (run.control, *run.root.glob("control.sock.*"), run.redis / "redis.sock"):
+    sockets = (run.control, *run.root.glob("control.sock.*"), run.redis / "redis.sock", *run.sockets.glob("*.sock"))
+    for file in (*sockets, *run.pids.glob("*.pid")):
         file.unlink(missing_ok=True)

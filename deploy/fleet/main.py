@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
-from fleet import bootstrap, options, ports
+from fleet import bootstrap, marks, options, ports
 from fleet.errors import INTERRUPTED, NOTHING_RUNS, FleetError
 from fleet.progress import Progress, mute
 from fleet.state import Run
@@ -54,6 +54,7 @@ def _do(asked: Options, arguments: list[str]) -> int:
     if asked.verb in CHANGING:
         refuse_foreign(run.root)
     if asked.verb == "up":
+        marks.refuse_other(run)
         ports.refuse_unusable(asked, run)
     lock = LOCKS.get(asked.verb)
     if lock is None and not bootstrap.exists():

@@ -121,14 +121,23 @@ def user() -> str | None:
 
 
 def write(path: Path, text: str, binary: str) -> bool:
-    """Put a configuration in its place if it is new and nginx accepts it; return whether it is new."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return False
-    candidate = path.with_name("candidate.conf")
-    candidate.write_text(text, encoding="utf-8")
-    test(candidate, binary)
-    candidate.replace(path)
-    return True
+    """Put a configuration in its place if it is new and nginx accepts it; return whether a reload is due."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        candidate = path.with_name("candidate.conf")
+        candidate.write_text(text, encoding="utf-8")
+        test(candidate, binary)
+        _due(path).touch()
+        candidate.replace(path)
+    return _due(path).exists()
+
+
+def taken_up(path: Path) -> None:
+    """Note that nginx runs with what is in place: until then a reload is due, also for later commands."""
+    _due(path).unlink(missing_ok=True)
+
+
+def _due(path: Path) -> Path:
+    return path.with_name("reload-due")
 
 
 def test(path: Path, binary: str) -> None:

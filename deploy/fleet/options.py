@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import ipaddress
 import os
 import shlex
@@ -24,8 +25,13 @@ VARIABLES = (
 )  # fmt: skip
 """Each may be given to make (`make up PORT=8081`) or as an option (`--port 8081`)."""
 
+ALIKE = 0.7  # PROT is meant to be PORT; LANG, CC or HTTP_PROXY are nobody's misspelling
+GIVEN = "MAKE_GIVEN"
+"""The variable in which the Makefile hands on the names that were given to it."""
+
 MOST_SLOTS = 128  # each empty one costs a failed connect a second
 HIGHEST_PORT = 65535
+SHOWN_CHARACTERS = 60  # of a value in a sentence about it
 MOST_ROUNDS = 1000  # some three days
 
 
@@ -58,13 +64,15 @@ class _Parser(argparse.ArgumentParser):
 
 def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Options:
     """Return the options of a command line, with make's variables as defaults. Raise UsageError."""
-    given = _parse(argv, os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    _refuse_misspelt(environ.get(GIVEN, "").split())
+    given = _parse(argv, environ)
     if given["mode"] not in (None, "native"):
         raise UsageError(f"MODE={given['mode']} is not available: the one mode is MODE=native.")
     return Options(
         verb=given["verb"] or "help",
-        run_dir=Path(given["run_dir"] or REPOSITORY / ".run").expanduser().resolve(),
-        env_file=Path(given["env_file"] or REPOSITORY / ".env").expanduser().resolve(),
+        run_dir=_path(given, "run_dir") or (REPOSITORY / ".run").resolve(),
+        env_file=_path(given, "env_file") or (REPOSITORY / ".env").resolve(),
         replicas=_number(given, "replicas", 1, MOST_SLOTS, "3"),
         port=_number(given, "port", 1, HIGHEST_PORT, "8081"),
         bind=_addresses(given["bind"]),
@@ -72,12 +80,21 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Optio
         slots=_number(given, "slots", 1, MOST_SLOTS, "32"),
         name=given["name"],
         follow=_switch(given["follow"]),
-        arguments=tuple(shlex.split(given["args"] or "")),
+        arguments=_words(given["args"]),
         repeat=_number(given, "repeat", 1, MOST_ROUNDS, "5"),
         tls_port=_number(given, "tls_port", 0, HIGHEST_PORT, "8443"),
-        tls_certificate=_file(given["tls_certificate"]),
-        tls_key=_file(given["tls_key"]),
+        tls_certificate=_file(given, "tls_certificate"),
+        tls_key=_file(given, "tls_key"),
     )
+
+
+def _refuse_misspelt(names: Sequence[str]) -> None:
+    """Make takes any name and hands it on to programs; one that is nearly ours was meant to be ours."""
+    known = (*VARIABLES, "PYTHON")
+    for name in names:
+        alike = difflib.get_close_matches(name.upper(), known, n=1, cutoff=ALIKE)
+        if alike and name not in known:
+            raise UsageError(f"{name}= is no value of `make`: did you mean {alike[0]}=? `make help` lists them.")
 
 
 def _parse(argv: Sequence[str], environ: Mapping[str, str]) -> dict[str, str | None]:
@@ -94,10 +111,11 @@ def _number(given: Mapping[str, str | None], name: str, least: int, most: int, e
     text = given[name]
     if text is None:
         return None
-    if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+    is_short = len(text) <= len(str(most))
+    if not (is_short and text.isascii() and text.isdecimal() and least <= int(text) <= most):
         variable = name.upper()
         raise UsageError(
-            f"{variable}={text} is not a whole number from {least} to {most}: for example {variable}={example}."
+            f"{variable}={_shown(text)} is not a whole number from {least} to {most}: for example {variable}={example}."
         )
     return int(text)
 
@@ -118,9 +136,33 @@ def _addresses(text: str | None) -> tuple[str, ...] | None:
         raise UsageError(f"BIND={text} is not a list of IP addresses: for example BIND=0.0.0.0.") from None
 
 
-def _file(text: str | None) -> str | None:
+def _shown(text: str) -> str:
+    """Return a value as a sentence can hold it."""
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    """Return what a shell would make of the value."""
+    try:
+        return tuple(shlex.split(text or ""))
+    except ValueError as error:
+        raise UsageError(
+            f"ARGS={_shown(text or '')} cannot be split into words ({error}): for example ARGS=\"-k 'two words'\"."
+        ) from None
+
+
+def _path(given: Mapping[str, str | None], name: str) -> Path | None:
     """Return a path that means the same from every folder."""
-    return None if text is None else str(Path(text).expanduser().resolve())
+    text = given[name]
+    try:
+        return None if text is None else Path(text).expanduser().resolve()
+    except RuntimeError as error:  # an unknown account after ~, a loop of links
+        raise UsageError(f"{name.upper()}={text} names no place ({error}): give a path that begins with /.") from None
+
+
+def _file(given: Mapping[str, str | None], name: str) -> str | None:
+    path = _path(given, name)
+    return None if path is None else str(path)
 
 
 def _networks(text: str | None) -> tuple[str, ...] | None:

@@ -20,7 +20,7 @@ from fleet.state import Run
 from fleet.supervision import DRAIN_SECONDS, EDGE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 TITLES = re.compile(r"(\S*/)?(nginx:|redis-server)")
 """Programs that write their title over their environment: their mark is gone, their folder tells."""
@@ -52,16 +52,22 @@ def is_ours(seen: Seen, run: Run, *, named: bool) -> bool:
     return seen.folder in (str(run.nginx), str(run.redis)) and TITLES.match(" ".join(seen.command)) is not None
 
 
+def carry_mark(run: Run) -> bool:
+    """Return whether a living process names the run folder as its own: proof that it was a fleet's, gone or not."""
+    return any(seen.mark == str(run.root) for _, seen in _others())
+
+
 def find(run: Run) -> list[psutil.Process]:
     """Return every living process of a run folder, except this one's own line of parents."""
     named = {pid for file in run.pids.glob("*.pid") if (pid := run.pid(file.stem))} if run.pids.exists() else set()
+    return [process for process, seen in _others() if is_ours(seen, run, named=seen.pid in named)]
+
+
+def _others() -> Iterator[tuple[psutil.Process, Seen]]:
     spared = {process.pid for process in (psutil.Process(), *psutil.Process().parents())}
-    found = []
     for process in psutil.process_iter():
-        seen = look(process)
-        if seen and seen.pid not in spared and is_ours(seen, run, named=seen.pid in named):
-            found.append(process)
-    return found
+        if process.pid not in spared and (seen := look(process)):
+            yield process, seen
 
 
 def look(process: psutil.Process) -> Seen | None:

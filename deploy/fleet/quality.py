@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fleet import docs, nginx, packages
 from fleet.bootstrap import DEVELOPMENT, RUNTIME
 from fleet.errors import FAILED, FleetError
-from fleet.options import REPOSITORY, VARIABLES, Options
+from fleet.options import GIVEN, REPOSITORY, VARIABLES, Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TEST_PROGRAMS = ("nginx", "redis-server", "redis-sentinel", "chromium")
 """What the tests need of the distribution."""
-NOT_HANDED_ON = (*VARIABLES, "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+NOT_HANDED_ON = (*VARIABLES, GIVEN, "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 BIN = Path(sys.executable).parent
 SIDE_BY_SIDE = ("--numprocesses", "3", "--dist", "loadfile")
 """The tests of one file share fleets and servers."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from fleet import configuration, django, environment, readiness, status
+from fleet import configuration, django, environment, ports, readiness, running, status
 from fleet.change import converge, reload_nginx, replace
-from fleet.control import Control
-from fleet.errors import NothingRunsError
-from fleet.up import prepare
+from fleet.up import prepare, wait
 
 if TYPE_CHECKING:
     from fleet.options import Options
@@ -19,18 +17,16 @@ if TYPE_CHECKING:
 
 def restart(asked: Options, run: Run, progress: Progress) -> int:
     """Drain, start and await each replica in turn; then let nginx take up a changed configuration."""
-    with run.locked():
-        control = Control(run)
-        if not control.answers():
-            raise NothingRunsError("Nothing runs. `make up` starts the fleet.")
+    with running.locked(run) as control:
         own = environment.given(os.environ, asked.env_file)
         variables = environment.compose({**environment.kept(run), environment.STATE_DIR: str(run.root), **own}, run)
         with progress.step("check the settings"):
             django.manage(run, variables, "check")
         settings = configuration.decide(asked, run.recall())
+        ports.refuse_all_taken(settings, run)
         prepare(run, variables, progress)
         before = [name for name in settings.names if name in control.processes()]
-        is_new = configuration.write(run, settings)
+        is_due = configuration.write(run, settings)
         changed = control.reread().changed
         converge(control, progress)
         for name in before:
@@ -39,9 +35,8 @@ def restart(asked: Options, run: Run, progress: Progress) -> int:
                 readiness.wait(run, control, [name], step)
                 step.note = ""
                 readiness.wait_until_seen(settings, variables, name)
-        if is_new:
+        if is_due:
             reload_nginx(run, control, settings, progress)
-        with progress.step("wait for the replicas") as step:
-            readiness.wait(run, control, settings.names, step)
+        wait(run, control, settings, progress)
     progress.say(status.banner(run, settings))
     return 0

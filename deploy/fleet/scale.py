@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fleet import configuration, readiness, status
+from fleet import configuration, readiness, running, status
 from fleet.change import converge
-from fleet.control import Control
-from fleet.errors import NothingRunsError, UsageError
+from fleet.errors import UsageError
 from fleet.options import Options
 
 if TYPE_CHECKING:
@@ -19,10 +18,7 @@ def scale(asked: Options, run: Run, progress: Progress) -> int:
     """Start or drain replicas until there are as many as asked for."""
     if asked.replicas is None:
         raise UsageError("How many replicas? For example: make scale REPLICAS=5.")
-    with run.locked():
-        control = Control(run)
-        if not control.answers():
-            raise NothingRunsError(f"Nothing runs. `make up REPLICAS={asked.replicas}` starts the fleet.")
+    with running.locked(run, f"`make up REPLICAS={asked.replicas}` starts the fleet.") as control:
         only = Options(asked.verb, asked.run_dir, asked.env_file, replicas=asked.replicas)
         settings = configuration.decide(only, run.recall())
         configuration.write(run, settings)

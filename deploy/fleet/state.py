@@ -90,6 +90,11 @@ class Run:
         return self.root / "nginx"
 
     @property
+    def nginx_configuration(self) -> Path:
+        """What nginx reads."""
+        return self.nginx / "nginx.conf"
+
+    @property
     def static(self) -> Path:
         """What `collectstatic` writes, unless FANOUT_STATIC_ROOT says otherwise."""
         return self.root / "static"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from fleet import orphans, ports, readiness
+from fleet import ports, readiness, running
 from fleet.control import Control, Process
 from fleet.descriptors import Limits, workers
-from fleet.errors import FAILED, NOTHING_RUNS
+from fleet.errors import FAILED
 from fleet.table import Row, render
 
 if TYPE_CHECKING:
@@ -36,13 +36,9 @@ def status(_asked: Options, run: Run, progress: Progress) -> int:
     """Print the table; 0 when all is well, 1 when something is down, 3 when nothing runs."""
     control = Control(run)
     if not control.answers():
-        left = orphans.find(run) if run.root.exists() else []
-        if not left:
-            progress.say("Nothing runs. `make up` starts the fleet.")
-            return NOTHING_RUNS
-        names = ", ".join(sorted({orphans.label(process, run) for process in left}))
-        progress.say(f"The supervisor is gone, {names} run on without it: `make up` heals the fleet.")
-        return FAILED
+        absence = running.absence(run)
+        progress.say(str(absence))
+        return absence.code
     settings = run.recall()
     found = rows(run, settings, control.processes())
     progress.say(render(found))

@@ -23,6 +23,7 @@ DRAIN_SECONDS = 40  # a replica closes its sockets in paced batches; the server 
 EDGE_SECONDS = 10  # responses under way; replicas have gone before, so no socket is left
 REDIS_SECONDS = 20  # one last write of the append-only file
 ALIVE_SECONDS = 1  # what lives that long has started, and is started again at once when it dies
+HEADING = "; Written by `make up`; changes here are overwritten."
 TRIES = 50  # each a second later than the one before: twenty minutes of trying
 
 
@@ -71,7 +72,7 @@ def _nginx(run: Run, binary: str) -> Program:
     sweep = f"PYTHONPATH={shlex.quote(str(REPOSITORY / 'deploy'))} " + shlex.join(
         [sys.executable, "-m", "fleet.orphans", str(run.root), "nginx"]
     )
-    command = shlex.join([binary, "-e", "stderr", "-p", str(run.nginx), "-c", str(run.nginx / "nginx.conf")])
+    command = shlex.join([binary, "-e", "stderr", "-p", str(run.nginx), "-c", str(run.nginx_configuration)])
     return Program("nginx", f"{sweep} && exec {command}", run.nginx, 300, signal.SIGQUIT, EDGE_SECONDS, output="access")
 
 
@@ -82,7 +83,7 @@ def render(run: Run, programs: Sequence[Program], user: str) -> str:
 
 def _head(run: Run, user: str) -> str:
     return f"""\
-; Written by `make up`; changes here are overwritten. http://supervisord.org/configuration.html
+{HEADING} http://supervisord.org/configuration.html
 [unix_http_server]
 file = {run.control}
 chmod = 0600

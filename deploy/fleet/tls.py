@@ -6,6 +6,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from fleet.errors import UsageError
+from fleet.state import UNSAFE
 
 if TYPE_CHECKING:
     from fleet.state import Settings
@@ -22,8 +23,16 @@ def refuse_unusable(settings: Settings) -> None:
     if settings.tls_port == settings.port:
         raise UsageError(f"TLS_PORT={settings.tls_port} is PORT too: take another one, {HINT}.")
     for name, path in (("TLS_CERTIFICATE", settings.tls_certificate), ("TLS_KEY", settings.tls_key)):
+        _refuse_unsafe(name, path)
         _refuse_unreadable(name, path)
     _refuse_mismatch(settings.tls_certificate, settings.tls_key)
+
+
+def _refuse_unsafe(name: str, path: str) -> None:
+    if found := UNSAFE.search(path):
+        raise UsageError(
+            f"{name}={path} has {found[0]!r} in its path, which nginx' configuration cannot hold: rename or move it."
+        )
 
 
 def _refuse_unreadable(name: str, path: str) -> None:
@@ -31,7 +40,9 @@ def _refuse_unreadable(name: str, path: str) -> None:
         with open(path, "rb") as file:  # noqa: PTH123 - a text from the command line
             file.read(1)
     except OSError as error:
-        raise UsageError(f"{name}={path} cannot be read ({error.strerror}): name a file in PEM format.") from None
+        raise UsageError(
+            f"{name}={path} cannot be read ({error.strerror}): name a file in PEM format, or end TLS with TLS_PORT=0."
+        ) from None
 
 
 def _refuse_mismatch(certificate: str, key: str) -> None:

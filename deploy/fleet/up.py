@@ -9,7 +9,20 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fleet import configuration, descriptors, django, environment, orphans, packages, ports, readiness, status, waiting
+from fleet import (
+    configuration,
+    descriptors,
+    django,
+    environment,
+    nginx,
+    orphans,
+    packages,
+    ports,
+    readiness,
+    status,
+    tls,
+    waiting,
+)
 from fleet.change import converge, reload_nginx
 from fleet.control import Control
 from fleet.down import tidy
@@ -40,7 +53,7 @@ def up(asked: Options, run: Run, progress: Progress) -> int:
             _tell_differences(run, variables, progress)
         else:
             settings = _start(asked, run, variables, limits, progress)
-        _wait(run, control, settings, progress)
+        wait(run, control, settings, progress)
     _tell_hosts(settings, variables, progress)
     progress.say(status.banner(run, settings))
     return 0
@@ -52,11 +65,13 @@ def _start(asked: Options, run: Run, variables: dict[str, str], limits: Limits, 
     own_redis = configuration.is_own_redis(variables, run)
     current = replace(run.recall(), own_redis=own_redis, descriptors=limits.descriptors)
     settings = configuration.decide(asked, current)
+    tls.refuse_unusable(settings)
     ports.refuse_all_taken(settings, run)
     prepare(run, variables, progress)
     configuration.write(run, settings)
     with progress.step("start the supervisor"):
         _start_supervisor(run)
+    nginx.taken_up(run.nginx_configuration)
     return settings
 
 
@@ -94,9 +109,9 @@ def _start_supervisor(run: Run) -> None:
 def _change(asked: Options, run: Run, control: Control, progress: Progress) -> Settings:
     """Bring a running fleet to what is asked for; what stays is not touched."""
     settings = configuration.decide(asked, run.recall())
-    is_new = configuration.write(run, settings)
+    is_due = configuration.write(run, settings)
     converge(control, progress)
-    if is_new:
+    if is_due:
         reload_nginx(run, control, settings, progress)
     return settings
 
@@ -115,7 +130,8 @@ def _tell_hosts(settings: Settings, variables: dict[str, str], progress: Progres
         progress.say("  Other machines reach nginx, but get 400 until FANOUT_ALLOWED_HOSTS names this host.")
 
 
-def _wait(run: Run, control: Control, settings: Settings, progress: Progress) -> None:
+def wait(run: Run, control: Control, settings: Settings, progress: Progress) -> None:
+    """Wait until the fleet answers end to end. Raise FleetError that tells what does not."""
     with progress.step("wait for the replicas") as step:
         readiness.wait(run, control, settings.names, step)
     with progress.step("send a message through nginx"):

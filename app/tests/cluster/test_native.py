@@ -171,6 +171,30 @@ def test_restart_replaces_every_replica_and_loses_no_request(three):
     assert all(three.pid(name) == before[name] for name in ("nginx", "redis", "supervisor"))
 
 
+def test_restart_refuses_a_busy_port_before_it_touches_anything(three):
+    """And nothing of it is remembered."""
+    before = three.pids
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = three.make("restart", PORT=port, check=False).stderr
+    assert said.startswith(f"Port {port} is in use")
+    assert three.pids == before
+    assert three.settings()["port"] == three.port
+
+
+def test_restart_makes_up_for_a_reload_that_did_not_happen(three):
+    """The nginx that runs still listens on the old port; the files name the new one, as after a failed reload."""
+    port = three.another_port()
+    configuration = three.run_dir / "nginx" / "nginx.conf"
+    settings = three.run_dir / "fleet.json"
+    configuration.write_text(configuration.read_text().replace(f":{three.port} ", f":{port} "))
+    settings.write_text(settings.read_text().replace(str(three.port), str(port)))
+    (three.run_dir / "nginx" / "reload-due").touch()
+    three.make("restart")
+    assert listens(port)
+    three.make("up", PORT=three.port)
+
+
 def test_restart_takes_over_changed_variables(three):
     """`up` leaves running replicas as they are and says so."""
     changed = {"FANOUT_TRUSTED_ORIGINS": "https://elsewhere.example"}

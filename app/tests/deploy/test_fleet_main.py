@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 
@@ -45,6 +46,14 @@ def test_make_alone_helps():
     assert done.stdout == USAGE
 
 
+def test_make_hands_on_the_names_it_was_given():
+    """Whatever stands in the environment is nobody's misspelling."""
+    command = ["make", "-C", REPOSITORY, "--no-print-directory", "status", "ENV_FILE=/dev/null", "PROT=8081"]
+    done = subprocess.run(command, env={**os.environ, "REPLICA": "5"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("PROT= is no value of `make`: did you mean PORT=?")
+
+
 def test_help_fits_a_terminal():
     """No line is wrapped."""
     assert max(map(len, USAGE.splitlines())) <= 120
@@ -83,8 +92,17 @@ def test_a_refused_variable_is_told_in_the_applications_words():
 
 def test_nginx_speaks_for_itself_when_it_refuses(run):
     """A broken configuration never replaces a good one."""
-    path = run.nginx / "nginx.conf"
+    path = run.nginx_configuration
     path.write_text("good")
     with pytest.raises(Exception, match="nginx refuses its configuration"):
         nginx.write(path, "nonsense;", "nginx")
     assert path.read_text() == "good"
+
+
+def test_a_reload_stays_due_until_nginx_has_taken_it_up(run):
+    """A command that failed or was interrupted before its reload leaves it to the next one."""
+    path, text = run.nginx_configuration, "events {}\n"
+    assert nginx.write(path, text, "true")
+    assert nginx.write(path, text, "true")
+    nginx.taken_up(path)
+    assert not nginx.write(path, text, "true")

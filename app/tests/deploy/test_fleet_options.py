@@ -51,6 +51,10 @@ def test_make_gives_values_as_variables():
         ("REPEAT", "0"),
         ("TLS_PORT", "https"),
         ("TLS_PORT", "65536"),
+        ("ARGS", '-k "x'),
+        ("RUN_DIR", "~no-such-account/x"),
+        ("ENV_FILE", "~no-such-account/x"),
+        ("TLS_KEY", "~no-such-account/x"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_one_sentence(name, value):
@@ -60,6 +64,36 @@ def test_a_value_that_cannot_be_meant_is_one_sentence(name, value):
     assert f"{name}={value}" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.code == 2
+
+
+def test_a_number_of_any_length_is_one_sentence():
+    """Python itself refuses to read more than 4,300 digits; the sentence stays short."""
+    with pytest.raises(UsageError, match=r"REPLICAS=9+… is not a whole number") as caught:
+        options.read(["up"], {"REPLICAS": "9" * 5000})
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("PROT", "PORT"), ("REPLICA", "REPLICAS"), ("port", "PORT"), ("TLS_CERTIFICAT", "TLS_CERTIFICATE")],
+)
+def test_a_misspelt_variable_of_make_is_told(name, meant):
+    """Make itself takes every name."""
+    with pytest.raises(UsageError, match=rf"^{name}= .* did you mean {meant}=\?"):
+        options.read(["up"], {"MAKE_GIVEN": f"RUN_DIR {name}"})
+
+
+def test_other_names_are_programs_own():
+    """What is known, and what make merely hands on."""
+    others = "SHELL MAKEFLAGS CC LANG LC_ALL HTTP_PROXY HTTPS_PROXY NO_COLOR PYTEST_ADDOPTS FANOUT_TLS TMPDIR PATH HOME"
+    options.read(["up"], {"MAKE_GIVEN": " ".join((*options.VARIABLES, "PYTHON", *others.split()))})
+
+
+def test_a_loop_of_links_is_one_sentence(tmp_path):
+    """No traceback."""
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UsageError, match=r"RUN_DIR=.*/loop names no place"):
+        options.read(["up"], {"RUN_DIR": str(tmp_path / "loop")})
 
 
 def test_a_certificate_means_the_same_from_every_folder(monkeypatch, tmp_path):

@@ -1,6 +1,7 @@
 """Certificates that nginx could not use are refused before anything is started."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -41,11 +42,24 @@ def test_one_port_is_not_both(settings):
     assert "TLS_PORT=8443 is PORT too" in refused(replace(settings, port=8443))
 
 
+@pytest.mark.parametrize("character", ["$", '"', ";", "{"])
+@pytest.mark.parametrize(("field", "name"), [("tls_certificate", "TLS_CERTIFICATE"), ("tls_key", "TLS_KEY")])
+def test_a_path_that_nginx_would_read_as_something_else_is_named(settings, tmp_path, character, field, name):
+    """A dollar begins a variable of its own, a quote ends the path; the file itself is a good one."""
+    path = tmp_path / f"a{character}b.pem"
+    path.write_bytes(Path(getattr(settings, field)).read_bytes())
+    sentence = refused(replace(settings, **{field: str(path)}))
+    assert sentence.startswith(f"{name}={path} has {character!r} in its path, which nginx' configuration cannot hold")
+
+
 @pytest.mark.parametrize(("field", "name"), [("tls_certificate", "TLS_CERTIFICATE"), ("tls_key", "TLS_KEY")])
 def test_a_file_that_cant_be_read_is_named(settings, tmp_path, field, name):
     """Missing, or a folder."""
     missing = refused(replace(settings, **{field: str(tmp_path / "none")}))
-    assert missing == f"{name}={tmp_path}/none cannot be read (No such file or directory): name a file in PEM format."
+    assert missing == (
+        f"{name}={tmp_path}/none cannot be read (No such file or directory): "
+        "name a file in PEM format, or end TLS with TLS_PORT=0."
+    )
     assert f"{name}={tmp_path} cannot be read (Is a directory)" in refused(replace(settings, **{field: str(tmp_path)}))
 
 
@@ -71,3 +85,14 @@ def test_what_was_given_once_stays_until_it_is_ended(settings, tmp_path):
     assert configuration.decide(replace(ask, tls_port=0), settings).tls_port == 0
     with pytest.raises(UsageError, match="needs a certificate"):
         configuration.decide(replace(ask, tls_port=8443), Settings())
+
+
+def test_files_that_moved_away_keep_nobody_from_scaling(settings, tmp_path):
+    """The nginx that runs has read them; what it has to read anew is looked at again."""
+    gone = replace(settings, tls_key=str(tmp_path / "gone"))
+    ask = Options("scale", tmp_path, tmp_path)
+    assert configuration.decide(replace(ask, replicas=5), gone).replicas == 5
+    assert configuration.decide(replace(ask, tls_port=0), gone).tls_port == 0
+    for asked in (replace(ask, port=9000), replace(ask, tls_port=gone.tls_port)):
+        with pytest.raises(UsageError, match=r"TLS_KEY=.*/gone cannot be read"):
+            configuration.decide(asked, gone)
