@@ -48,7 +48,7 @@ class Reach:
 
     def __str__(self) -> str:
         """Say it as the table does."""
-        bound = [] if self.bound is None else [f"{'≥' if self.least else '≤'} {self.bound:,.3g}"]
+        bound = [] if self.bound is None else [f"{'≥' if self.least else '≤'} {self.bound:,g}"]
         return " and ".join([*bound, *([] if self.ratio is None else [f"≤ 1/{self.ratio:g} of stock"])])
 
 

@@ -145,7 +145,9 @@ def _flat_row(ours: Found) -> Row:
     figures = [_figure(WITH_KINDS, size, samples) for size, samples in ours.alone.items()]
     void = next((figure.void for figure in figures if figure.void), "")
     medians = [figure.value or 0.0 for figure in figures]
-    percent = (max(medians) / min(medians) - 1) * 100 if not void and min(medians) > 0 else 0.0
+    if not void and min(medians) <= 0:
+        void = "a publication to one receiver cost as much as to all of the smallest group: too disturbed to subtract"
+    percent = 0.0 if void else (max(medians) / min(medians) - 1) * 100
     sample = Sample(percent, max(figure.generator for figure in figures), void)
     told = ", ".join(f"{figure.work.sockets:,}: {figure.value or 0:.1f} µs" for figure in figures)
     return Row(
