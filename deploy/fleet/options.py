@@ -161,8 +161,9 @@ def _path(given: Mapping[str, str | None], name: str) -> Path | None:
 
 
 def _file(given: Mapping[str, str | None], name: str) -> str | None:
-    path = _path(given, name)
-    return None if path is None else str(path)
+    """Return a path with its links as they are: a renewed certificate is a link to another file."""
+    text = given[name]
+    return None if text is None or _path(given, name) is None else str(Path(text).expanduser().absolute())
 
 
 def _networks(text: str | None) -> tuple[str, ...] | None:

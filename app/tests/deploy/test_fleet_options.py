@@ -66,6 +66,13 @@ def test_a_value_that_cannot_be_meant_is_one_sentence(name, value):
     assert caught.value.code == 2
 
 
+def test_a_certificate_that_is_a_link_stays_one(tmp_path):
+    """A renewal points the link at a new file, and a reload has to read that one."""
+    link = tmp_path / "fullchain.pem"
+    link.symlink_to("fullchain1.pem")
+    assert options.read(["up"], {"TLS_CERTIFICATE": str(link)}).tls_certificate == str(link)
+
+
 def test_a_number_of_any_length_is_one_sentence():
     """Python itself refuses to read more than 4,300 digits; the sentence stays short."""
     with pytest.raises(UsageError, match=r"REPLICAS=9+… is not a whole number") as caught:

@@ -119,5 +119,6 @@ def test_a_configuration_is_replaced_only_when_it_differs(folder):
     edge = replace(EDGE, prefix=folder / "nginx", pid=folder / "pid", user=nginx.user())
     path, binary = folder / "nginx/nginx.conf", packages.require("nginx")
     assert nginx.write(path, nginx.render(edge), binary)
+    nginx.taken_up(path)
     assert not nginx.write(path, nginx.render(edge), binary)
     assert nginx.write(path, nginx.render(replace(edge, port=8081)), binary)
