@@ -195,6 +195,13 @@ def test_a_long_redirect_takes_no_replica_out(fleet, query):
     assert httpx.get(f"{fleet.base_url}/healthz").status_code == 200
 
 
+def test_another_protocol_may_be_offered_with_a_body(fleet):
+    """The answer is that of the same request without the offer."""
+    offer = {"Upgrade": "h2c", "Connection": "Upgrade"}
+    plain, offering = (httpx.post(f"{fleet.base_url}/", content=b"abc", headers=more) for more in ({}, offer))
+    assert offering.status_code == plain.status_code != 400
+
+
 def first_line(connection, request):
     with connection:
         connection.settimeout(SECONDS)
