@@ -181,6 +181,15 @@ class ReplicaWebSocket(LeanProtocol):
         headers = [*(responseHeaders or ()), *self.server.headers_text]
         super().sendHttpErrorResponse(code, reason, headers)
 
+    def onOpenHandshakeTimeout(self) -> None:  # noqa: N802 - autobahn's name
+        """Tell who still waits for the application: a connection that is cut without an answer is a dead replica."""
+        if hasattr(self, "handshake_deferred"):
+            self.wasOpenHandshakeTimeout = True
+            self.failHandshake(HTTPStatus.SERVICE_UNAVAILABLE.phrase, HTTPStatus.SERVICE_UNAVAILABLE.value)
+            self.server.protocol_disconnected(self)  # what the application says from now on is not heard
+        else:
+            super().onOpenHandshakeTimeout()
+
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:  # noqa: N802,N803
         """Refuse a handshake; what is logged of the client's values is bounded."""
         if len(reason) > PHRASE_LIMIT:
