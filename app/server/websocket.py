@@ -163,7 +163,7 @@ class ReplicaWebSocket(LeanProtocol):
         if self.state == self.STATE_OPEN:
             if 0 <= server.websocket_timeout < age:
                 self.serverClose()
-            elif now - self.last_ping > server.ping_interval:
+            elif now - self.last_ping > server.ping_interval and not self.autoPingTimeoutCall:  # one at a time
                 self.last_ping = now
                 self._sendAutoPing()
         elif self.state == self.STATE_CONNECTING:

@@ -80,6 +80,26 @@ async def test_who_answers_pings_stays_and_who_does_not_is_cut(serve):
         assert "still there" in await alive.recv()
 
 
+def test_no_ping_follows_one_that_is_not_answered_yet(scripted):
+    """A late pong is in time within the limit; the next ping comes behind it."""
+    server = scripted.replica(APPLICATION, "--ping-interval", "1", "--ping-timeout", str(LIMIT))
+    with asked(server) as connection:
+        ping = next_ping(connection)
+        assert not select.select([connection], [], [], 2 * GRID)[0]
+        connection.sendall(b"\x8a\x8c\0\0\0\0" + ping)
+        assert next_ping(connection) != ping
+
+
+def next_ping(connection):
+    """Read up to a ping; return its twelve bytes."""
+    said = b""
+    while (at := said.find(b"\x89\x0c")) < 0 or len(said) < at + 14:
+        part = connection.recv(65536)
+        assert part, said
+        said += part
+    return said[at + 2 :]
+
+
 def test_who_says_nothing_is_cut(scripted):
     """By Twisted's limit for the idle, here a second."""
     (scripted.folder / "impatient.py").write_text(
