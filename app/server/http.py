@@ -22,12 +22,16 @@ class ReplicaRequest(WebRequest):
         if self.server.name:
             # Daphne takes its root path from this header, whoever sent it.
             self.requestHeaders.removeHeader(b"daphne-root-path")
-        if self.requestHeaders.hasHeader(b"Upgrade") and self.content.read(1):
+        if self._is_handshake() and self.content.read(1):
             # Its body would be taken for frames, and the connection cut without an answer: to nginx a dead replica.
-            self.basic_error(400, b"Bad Request", "A request that upgrades the connection has no body.")
+            self.basic_error(400, b"Bad Request", "A WebSocket handshake has no body.")
             return None
         self.content.seek(0)
         return super().process()
+
+    def _is_handshake(self) -> bool:
+        """Whether Daphne takes it for one: by the first header, in letters of any case."""
+        return bool(self.requestHeaders.getRawHeaders(b"Upgrade", [b""])[0].lower() == b"websocket")
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         """Carry out an ASGI message of the application, or Daphne's own error answer."""

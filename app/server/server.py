@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet import reactor, unix
 from twisted.internet.defer import Deferred, DeferredList
 
-from server import drain
+from server import drain, ending
 from server.entrance import EntranceFactory
 from server.frames import text_frame
 from server.http import ReplicaHTTPFactory
@@ -89,17 +89,16 @@ class Server(DaphneServer):
         """Listen and serve until stopped."""
         if self.signal_handlers:  # type: ignore[has-type]
             # Before the pid file and the socket, which say "I am here": who is told to go then goes as planned.
-            for number in _signals():
+            for number in ending.signals():
                 twisted_loop.add_signal_handler(number, self._on_signal, signal.Signals(number).name)
+            reactor.addSystemEventTrigger("after", "shutdown", ending.end_at_next_signal)
         # Twisted's handler would stop the reactor at once; ours drains first.
         self.signal_handlers = False
         reactor.callWhenRunning(self._running)
         try:
             super().run()
         finally:
-            for file in self._files:
-                file.remove()
-            self._remove_pid_file()
+            self._remove_files()
 
     # Daphne's run() makes its factories itself; what it stores here is replaced by ours.
 
@@ -199,8 +198,10 @@ class Server(DaphneServer):
         if self._drain is None:
             logger.info("%s: draining, %d sockets open; a second signal ends at once", name, len(self._open_sockets()))
             self._drain = asyncio.get_event_loop().create_task(self.drain())
+            ending.end_within(ending.DRAIN_LIMIT, self._remove_files)
         else:
             logger.warning("%s again: ending at once, open sockets are cut", name)
+            ending.end_within(ending.CUT_LIMIT, self._remove_files)
             self.stop()
 
     # -- the planned exit ---------------------------------------------------------------------------
@@ -262,8 +263,10 @@ class Server(DaphneServer):
             or ("application_instance" in details and not details["application_instance"].done())
         ]
 
-    def _remove_pid_file(self) -> None:
-        """Remove the file if it still names this process: a successor may have written its own."""
+    def _remove_files(self) -> None:
+        """Remove the sockets and the pid file if they are still ours: a successor may have made its own."""
+        for file in self._files:
+            file.remove()
         try:
             if self.pid_file is not None and self.pid_file.read_text(encoding="ascii") == f"{os.getpid()}\n":
                 self.pid_file.unlink()
@@ -282,12 +285,6 @@ def _is_attached(protocol: Any) -> bool:
     """Whether a handler of the application waits for what the client does."""
     inbox = getattr(protocol, "application_queue", None)
     return isinstance(inbox, Inbox) and inbox.attached
-
-
-def _signals() -> list[signal.Signals]:
-    """Return what starts a drain: also SIGHUP, since a closed terminal is no crash, unless `nohup` says otherwise."""
-    hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
-    return [signal.SIGTERM, signal.SIGINT, *hangup]
 
 
 def _withdraw(port: Any) -> None:

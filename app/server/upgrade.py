@@ -22,8 +22,8 @@ LINES = 1024
 
 _TEXT = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F)))
 """The only bytes of a plain head."""
-_REQUEST = re.compile(rb"GET (/(?!/)[A-Za-z0-9._~!$&'()*+,=:@%/-]*+)(\?[^# \t]*+)? HTTP/1\.1")
-_LINE = re.compile(rb"([A-Za-z0-9-]++):[\t ]*+(.*)")
+_REQUEST = re.compile(rb"GET (/(?!/)[A-Za-z0-9._~!$&'()*+,=:@%/-]*+)(\?[^# \t\r\n]*+)? HTTP/1\.1")
+_LINE = re.compile(rb"([A-Za-z0-9-]++):[\t ]*+([^\r\n]*+)")
 _NEVER = re.compile(rb"(?!)")
 _VALUES = {
     b"upgrade": re.compile(rb"websocket", re.IGNORECASE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,14 @@ if TYPE_CHECKING:
     from server.server import Server
     from server.upgrade import Upgrade
 
+logger = logging.getLogger(__name__)
+
 REASON_LIMIT = 123
 """Bytes of a close reason: a control frame holds 125, two are the code."""
 NORMAL, NO_CODE, INTERNAL_ERROR = 1000, 1005, 1011
+PHRASE_LIMIT = 200
+"""Characters of a refusal's phrase: what autobahn says fits, a long value of the client that it quotes does not. nginx
+takes a replica for dead whose head does not fit into its buffer."""
 SENDABLE = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
 """Close codes that a frame may carry (RFC 6455, 7.4, and its registry); any other breaks the protocol."""
 
@@ -157,7 +163,7 @@ class ReplicaWebSocket(LeanProtocol):
         if self.state == self.STATE_OPEN:
             if 0 <= server.websocket_timeout < age:
                 self.serverClose()
-            elif now - self.last_ping > server.ping_interval:
+            elif now - self.last_ping > server.ping_interval and not self.autoPingTimeoutCall:  # one at a time
                 self.last_ping = now
                 self._sendAutoPing()
         elif self.state == self.STATE_CONNECTING:
@@ -174,6 +180,22 @@ class ReplicaWebSocket(LeanProtocol):
         """Answer a refused handshake; it says which replica did."""
         headers = [*(responseHeaders or ()), *self.server.headers_text]
         super().sendHttpErrorResponse(code, reason, headers)
+
+    def onOpenHandshakeTimeout(self) -> None:  # noqa: N802 - autobahn's name
+        """Tell who still waits for the application: a connection that is cut without an answer is a dead replica."""
+        if hasattr(self, "handshake_deferred"):
+            self.wasOpenHandshakeTimeout = True
+            self.failHandshake(HTTPStatus.SERVICE_UNAVAILABLE.phrase, HTTPStatus.SERVICE_UNAVAILABLE.value)
+            self.server.protocol_disconnected(self)  # what the application says from now on is not heard
+        else:
+            super().onOpenHandshakeTimeout()
+
+    def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:  # noqa: N802,N803
+        """Refuse a handshake; what is logged of the client's values is bounded."""
+        if len(reason) > PHRASE_LIMIT:
+            logger.info("a malformed handshake, cut short: %r", reason[:PHRASE_LIMIT])
+            reason = HTTPStatus(code).phrase
+        super().failHandshake(reason, code, responseHeaders)
 
     def _accept(self, message: dict[str, Any]) -> None:
         subprotocol = message.get("subprotocol")

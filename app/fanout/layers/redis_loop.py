@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CONFIRM_TIMEOUT = 5.0
-"""Seconds that a membership may wait for Redis: longer than one reconnect, shorter than a client's patience."""
+CONFIRM_TIMEOUT = 3.0
+"""Seconds that a membership may wait for Redis: longer than one reconnect, shorter than a handshake's 5 s in Daphne."""
 
 
 class _Group:

@@ -163,23 +163,50 @@ def test_a_delivery_costs_a_twentieth_of_stock(tmp_path):
 
 
 def test_a_malformed_upgrade_takes_no_replica_out(fleet):
-    """An upgrade with a body is answered with 400, at nginx and by a replica; nobody else gets a 502 for it."""
-    request = b"GET /ws/chat/ HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n%b\r\n%b"
-    bodies = [
-        (b"Content-Length: 3\r\n", b"abc"),
-        (b"Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n"),
-        (b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 3\r\n", b"abc"),
-        (b"Sec-WebSocket-Version: 12\r\nSec-WebSocket-Key: x\r\n", b""),
-        (b"", b""),
+    """Upgrades with a body or with bad values get a 4xx, at nginx and by a replica; nobody else gets a 502."""
+    upgrade = b"GET /ws/chat/ HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    keyed = upgrade + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    requests = [
+        upgrade + b"Content-Length: 3\r\n\r\nabc",
+        upgrade + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        keyed + b"Content-Length: 3\r\n\r\nabc",
+        upgrade + b"Sec-WebSocket-Version: 12\r\nSec-WebSocket-Key: x\r\n\r\n",
+        upgrade + b"\r\n",
+        upgrade + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n" % (b"\xe9" * 6000),
+        upgrade + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n" % (b"a" * 8150),
+        upgrade + b"Sec-WebSocket-Version: %b\r\n\r\n" % (b"x" * 8000),
+        keyed + b"Origin: %b\r\n\r\n" % (b"\xe9" * 5000),
+        keyed.replace(b"localhost", b"a:" + b"x" * 8000) + b"\r\n",
     ]
     replica = fleet.sockets[fleet.names[0]]
-    for head, body in bodies:
-        for connect_to in (lambda: socket.create_connection(("127.0.0.1", fleet.port)), lambda: unix(replica)):
-            with connect_to() as connection:
-                connection.settimeout(SECONDS)
-                connection.sendall(request % (head, body))
-                assert connection.recv(100).startswith(b"HTTP/1.1 4"), head
+    for request in requests:
+        for connection in (socket.create_connection(("127.0.0.1", fleet.port)), unix(replica)):
+            assert first_line(connection, request).startswith(b"HTTP/1.1 4"), request[-60:]
         assert httpx.get(f"{fleet.base_url}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("query", [b"a" * 8100, b"{" * 5000])
+def test_a_long_redirect_takes_no_replica_out(fleet, query):
+    """The longest address that nginx takes is sent back, percent-encoded; Django sends at most 16 KiB of one."""
+    for _ in fleet.names:
+        connection = socket.create_connection(("127.0.0.1", fleet.port))
+        said = first_line(connection, b"GET /chat?%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % query)
+        assert said.startswith(b"HTTP/1.1 301")
+    assert httpx.get(f"{fleet.base_url}/healthz").status_code == 200
+
+
+def test_another_protocol_may_be_offered_with_a_body(fleet):
+    """The answer is that of the same request without the offer."""
+    offer = {"Upgrade": "h2c", "Connection": "Upgrade"}
+    plain, offering = (httpx.post(f"{fleet.base_url}/", content=b"abc", headers=more) for more in ({}, offer))
+    assert offering.status_code == plain.status_code != 400
+
+
+def first_line(connection, request):
+    with connection:
+        connection.settimeout(SECONDS)
+        connection.sendall(request)
+        return connection.recv(100).partition(b"\r\n")[0]
 
 
 def unix(path: Path) -> socket.socket:

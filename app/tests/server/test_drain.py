@@ -118,6 +118,88 @@ async def test_a_second_signal_exits_at_once(scripted, script, number):
     replica.said(f"{number.name} again: ending at once")
 
 
+HOLDING = ["/swallow", "/thread", "/executor"]
+
+
+@pytest.fixture
+def held_up(scripted):
+    """Start a replica whose handlers hold up the exit: by surviving a cancellation, or by a thread that blocks."""
+    (scripted.folder / "holding.py").write_text(
+        "import asyncio, threading\n"
+        "import scripted\n"
+        "from asgiref.sync import sync_to_async\n"
+        "async def application(scope, receive, send):\n"
+        "    if scope['type'] == 'lifespan':\n"
+        "        return await scripted.application(scope, receive, send)\n"
+        "    await receive()\n"
+        "    await send({'type': 'websocket.accept'})\n"
+        "    if scope['path'] == '/thread':\n"
+        "        await sync_to_async(threading.Event().wait)()\n"
+        "    if scope['path'] == '/executor':\n"
+        "        await asyncio.to_thread(threading.Event().wait)\n"
+        "    while True:\n"
+        "        try:\n"
+        "            await asyncio.Event().wait()\n"
+        "        except asyncio.CancelledError:\n"
+        "            scripted.note('swallows')\n"
+    )
+    (scripted.folder / "hasty_holding.py").write_text(
+        "import server.drain, server.ending\n"
+        "from holding import application\n"
+        "server.drain.HANDLERS_LIMIT = 0.1\n"
+        "server.ending.DRAIN_LIMIT = 2\n"
+    )
+    (scripted.folder / "patient_holding.py").write_text(
+        "import threading\n"
+        "import scripted, server.drain\n"
+        "from holding import application\n"
+        "server.drain.HANDLERS_LIMIT = 0.1\n"
+        "threading._register_atexit(scripted.note, 'holds no loop any more')\n"
+    )
+    return lambda module: scripted.replica(f"{module}:application", "--pid-file", scripted.folder / "web-1.pid")
+
+
+@pytest.mark.parametrize("path", HOLDING)
+async def test_a_second_signal_ends_what_holds_up_the_exit(held_up, path):
+    """Within a second, without socket and pid file, and the exit code says that it was not as planned."""
+    replica = held_up("holding")
+    async with asyncio.timeout(LIMIT), replica.websocket(path) as client:
+        replica.signal(signal.SIGTERM)
+        await client.wait_closed()
+        replica.signal(signal.SIGTERM)
+        assert await asyncio.to_thread(replica.wait) == 1
+    ended_for_good(replica)
+
+
+@pytest.mark.parametrize("path", HOLDING)
+async def test_one_signal_ends_what_holds_up_the_exit_too(held_up, path):
+    """Some time after the drain's limits, here two seconds after the signal."""
+    replica = held_up("hasty_holding")
+    async with asyncio.timeout(LIMIT), replica.websocket(path) as client:
+        replica.signal(signal.SIGTERM)
+        await client.wait_closed()
+        assert await asyncio.to_thread(replica.wait) == 1
+    ended_for_good(replica)
+
+
+async def test_a_signal_ends_a_process_that_only_a_thread_keeps(held_up):
+    """The loop is over then, and the files are gone."""
+    replica = held_up("patient_holding")
+    async with asyncio.timeout(LIMIT), replica.websocket("/executor") as client:
+        replica.signal(signal.SIGTERM)
+        await client.wait_closed()
+        await asyncio.to_thread(replica.said, "holds no loop any more")
+        replica.signal(signal.SIGTERM)
+        assert await asyncio.to_thread(replica.wait) == 1
+    assert not (replica.path.parent / "web-1.pid").exists()
+
+
+def ended_for_good(replica):
+    assert "holds up the exit" in replica.log
+    assert not replica.path.exists()
+    assert not (replica.path.parent / "web-1.pid").exists()
+
+
 def test_under_nohup_a_hangup_is_ignored(scripted):
     """Who starts it so has said that it outlives the terminal."""
     replica = scripted.replica(APPLICATION, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))

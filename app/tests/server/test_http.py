@@ -75,6 +75,17 @@ def test_a_pipelined_body_is_not_taken_for_a_request(server):
     assert re.findall(rb'"body": (\d+)', data) == [b"%d" % len(body)] * 2
 
 
+@pytest.mark.parametrize(("protocol", "status"), [("h2c", b"200"), ("websocket", b"400"), ("WebSocket", b"400")])
+def test_only_a_websocket_has_no_body(server, protocol, status):
+    """Another protocol that is offered with a request is not taken up; the request is an ordinary one."""
+    offer = request("/body", f"Upgrade: {protocol}", "Connection: Upgrade, close", "Content-Length: 3")
+    with server.connection() as connection:
+        connection.sendall(offer.replace(b"GET", b"POST") + b"abc")
+        data = everything(connection)
+    assert told(data)[0] == [status]
+    assert (b'"body": 3' in data) == (status == b"200")
+
+
 # -- HTTP/2 -------------------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,9 @@ def serve(request, scripted):
     """Start stock Daphne, and in a second run ours, with given flags."""
 
     def start(*options):
-        return scripted.tcp(request.param, *options, "-p", "0", APPLICATION)
+        server = scripted.tcp(request.param, *options, "-p", "0", APPLICATION)
+        server.is_stock = request.param == "daphne"
+        return server
 
     return start
 
@@ -47,12 +49,13 @@ def all_of(connection):
 
 
 def test_a_handshake_that_nobody_answers_is_cut(serve):
-    """Without an answer, within the limit and a look."""
+    """Within the limit and a look; stock does so without an answer, which nginx would take for a dead replica."""
     server = serve("--websocket_connect_timeout", "2")
     with asked(server, "/never") as connection:
         began = time.monotonic()
-        assert all_of(connection) == b""
+        said = all_of(connection)
         assert time.monotonic() - began >= 2 - EARLY
+    assert said == b"" if server.is_stock else said.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
 
 
 def test_a_socket_that_is_too_old_is_closed(serve):
@@ -75,6 +78,26 @@ async def test_who_answers_pings_stays_and_who_does_not_is_cut(serve):
         await alive.recv()  # that it is connected
         await alive.send("still there")
         assert "still there" in await alive.recv()
+
+
+def test_no_ping_follows_one_that_is_not_answered_yet(scripted):
+    """A late pong is in time within the limit; the next ping comes behind it."""
+    server = scripted.replica(APPLICATION, "--ping-interval", "1", "--ping-timeout", str(LIMIT))
+    with asked(server) as connection:
+        ping = next_ping(connection)
+        assert not select.select([connection], [], [], 2 * GRID)[0]
+        connection.sendall(b"\x8a\x8c\0\0\0\0" + ping)
+        assert next_ping(connection) != ping
+
+
+def next_ping(connection):
+    """Read up to a ping; return its twelve bytes."""
+    said = b""
+    while (at := said.find(b"\x89\x0c")) < 0 or len(said) < at + 14:
+        part = connection.recv(65536)
+        assert part, said
+        said += part
+    return said[at + 2 :]
 
 
 def test_who_says_nothing_is_cut(scripted):

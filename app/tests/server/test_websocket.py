@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections import deque
+from functools import partial
 from http import HTTPStatus
 
 import psutil
@@ -247,6 +248,21 @@ async def test_a_refusal_that_says_its_own_length_says_it_once(server, script):
     response = await refused(server, script(start, {"type": "websocket.http.response.body", "body": b"no"}))
     assert response.headers.get_all("Content-Length") == ["2"]
     assert response.headers.get_all("Connection") == ["close"]
+
+
+@pytest.mark.parametrize("header", ["Sec-WebSocket-Key", "Origin"])
+def test_a_long_value_is_not_quoted_in_the_refusal(server, header):
+    """The answer stays short, however long the value: to nginx a long head is a dead replica."""
+    values = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", header: "\xe9" * 6000}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in values.items())
+    with server.connection() as connection:
+        connection.sendall(
+            "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\n{lines}\r\n".encode("latin1")
+        )
+        said = b"".join(iter(partial(connection.recv, 65536), b""))
+    assert said.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert len(said) < 200
 
 
 async def test_sending_before_the_accept_is_an_error_of_the_application(server, script):
