@@ -21,6 +21,7 @@ PACKAGES = {
     "redis-server": "redis-server",
     "redis-sentinel": "redis-sentinel",
     "chromium": "chromium",
+    "curl": "curl",
 }
 """Program → the package of Debian and Ubuntu that brings it."""
 SERVICES = ("nginx", "redis-server", "redis-sentinel")

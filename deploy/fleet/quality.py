@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fleet.progress import Progress
     from fleet.state import Run
 
-TEST_PROGRAMS = ("nginx", "redis-server", "redis-sentinel", "chromium")
+TEST_PROGRAMS = ("nginx", "redis-server", "redis-sentinel", "chromium", "curl")
 """What the tests need of the distribution."""
 NOT_HANDED_ON = (*VARIABLES, GIVEN, "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 BIN = Path(sys.executable).parent
