@@ -127,6 +127,9 @@ class _Log:
                 data = log.read()
         except OSError:
             return
+        if start:  # the first line is cut in two, and nobody could tell what its end says
+            head, newline, data = data.partition(b"\n")
+            start += len(head + newline)
         wanted = [line for line in data.split(b"\n")[:-1] if not is_expected(line.decode(errors="replace"))]
         keep = wanted[-TAIL_LINES:]
         cut = data.rfind(keep[0] + b"\n") if keep else len(data)

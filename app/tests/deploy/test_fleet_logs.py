@@ -47,6 +47,16 @@ def test_lines_come_under_their_name_as_they_come(run):
     assert out.getvalue() == "web-1 | new\nweb-1 | half\n"
 
 
+@pytest.mark.parametrize("more", range(0, len(EMPTY) + 1, 20))
+def test_a_long_log_is_not_begun_within_a_line(run, more):
+    """Wherever the tail of a log begins: the end of a line that is cut there is not shown for a line."""
+    log = run.logs / "nginx.log"
+    log.write_text("x" * more + "\n" + f"{EMPTY}\n" * (2 * logs.TAIL_BYTES // len(EMPTY)) + "real trouble\n")
+    out = io.StringIO()
+    Follower(run, None, out).show()
+    assert out.getvalue() == "nginx | real trouble\n"
+
+
 def test_rotation_and_new_logs_lose_nothing(run):
     """A file that takes the name of another is read from its start, and so is one that appears."""
     log = run.logs / "web-1.log"
