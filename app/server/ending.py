@@ -20,8 +20,8 @@ SLACK = 5.0
 """Seconds for what was cancelled at the end of a drain to clean up."""
 DRAIN_LIMIT = SECONDS + HANDLERS_LIMIT + SHUTDOWN_LIMIT + SLACK
 """Seconds from the first signal to the exit at the latest; the fleet's supervisor kills after ten more."""
-CUT_LIMIT = 1.0
-"""The same from the second signal: what is cancelled then gets this long to clean up."""
+CUT_LIMIT = 5.0
+"""Seconds that a second signal leaves to who is cancelled: a busy machine takes one or two to end cleanly."""
 HELD_UP = 1
 """Exit code of a process that something held up."""
 

@@ -161,7 +161,7 @@ def held_up(scripted):
 
 @pytest.mark.parametrize("path", HOLDING)
 async def test_a_second_signal_ends_what_holds_up_the_exit(held_up, path):
-    """Within a second, without socket and pid file, and the exit code says that it was not as planned."""
+    """Within seconds, without socket and pid file, and the exit code says that it was not as planned."""
     replica = held_up("holding")
     async with asyncio.timeout(LIMIT), replica.websocket(path) as client:
         replica.signal(signal.SIGTERM)
