@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet import reactor, unix
 from twisted.internet.defer import Deferred, DeferredList
 
-from server import drain, ending
+from server import backlog, drain, ending
 from server.entrance import EntranceFactory
 from server.frames import text_frame
 from server.http import ReplicaHTTPFactory
@@ -154,6 +154,12 @@ class Server(DaphneServer):
         application = inbox.run(partial(self.application, scope=scope, receive=inbox.get, send=send))
         self.connections[protocol]["application_instance"] = asyncio.get_event_loop().create_task(application)
         return inbox
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """Carry out an ASGI message of the application, when the client has read enough of the ones before."""
+        if message.get("type") == "websocket.send" and isinstance(protocol, ReplicaWebSocket):
+            await backlog.room(protocol)
+        await super().handle_reply(protocol, message)
 
     def timeout_checker(self) -> None:
         """Keep every connection's limits; called two seconds after the last one is through."""

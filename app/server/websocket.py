@@ -212,6 +212,8 @@ class ReplicaWebSocket(LeanProtocol):
             raise ValueError("Socket has not been accepted, so cannot send over it")
         if (text is None) == (data is None):
             raise ValueError("websocket.send needs either text or bytes, and not both")
+        if self.state != self.STATE_OPEN:
+            return  # to someone who goes, as to someone who is gone: nothing, and no error of the application
         if text is None:
             self.serverSend(data, binary=True)
         else:

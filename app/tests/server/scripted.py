@@ -103,13 +103,8 @@ async def _enter(socket, client):
 
 async def command(socket, send, verb, *values):
     match verb:
-        case "broadcast":
-            count, size, limit = values
-            for number in range(count):
-                socket.broadcaster.broadcast(set(room), [numbered(number, size)], limit)
-        case "together":
-            count, size, limit = values
-            socket.broadcaster.broadcast(set(room), [numbered(number, size) for number in range(count)], limit)
+        case "broadcast" | "together":
+            broadcast(socket.broadcaster, verb, *values)
         case "mixed":
             count, size, limit = values
             usual, sockets.ANSWERS_LIMIT = sockets.ANSWERS_LIMIT, limit
@@ -118,6 +113,9 @@ async def command(socket, send, verb, *values):
                 socket.broadcaster.broadcast({socket}, [numbered(number + 1, size)], limit)
                 socket.send(numbered(number + 2, size))
             sockets.ANSWERS_LIMIT = usual
+        case "stream" | "stream aside":  # aside: from a task of its own, as a synchronous consumer does
+            streaming = stream(send, *values)
+            await (streaming if verb == "stream" else asyncio.create_task(streaming))
         case "patience":  # seconds that the close handshake may take
             socket._protocol.closeHandshakeTimeout = values[0]
         case "farewell":
@@ -132,6 +130,20 @@ async def command(socket, send, verb, *values):
             socket.send(b"late")
             socket.broadcaster.broadcast({socket}, [b"late"], 1 << 20)
             await send({"type": "websocket.send", "text": "late"})
+            note("sent late")
+
+
+def broadcast(broadcaster, verb, count, size, limit):
+    """To all in the room, one by one or in one write."""
+    payloads = [numbered(number, size) for number in range(count)]
+    for part in [payloads] if verb == "together" else [[payload] for payload in payloads]:
+        broadcaster.broadcast(set(room), part, limit)
+
+
+async def stream(send, count, size):
+    for number in range(count):
+        await send({"type": "websocket.send", "text": numbered(number, size).decode()})
+    note("streamed")
 
 
 def numbered(number, size):
