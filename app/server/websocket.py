@@ -12,8 +12,7 @@ from daphne.utils import parse_x_forwarded_for
 from daphne.ws_protocol import WebSocketFactory
 from twisted.internet import unix
 
-from server.inbox import PAUSE_AT_BYTES, READ_BYTES
-from server.lean import LeanProtocol
+from server.slices import SlicedProtocol
 from server.sockets import ANSWERS_LIMIT, ReplicaSocket
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Handshake:
         """Nothing can go wrong here that nobody has seen."""
 
 
-class ReplicaWebSocket(LeanProtocol):
+class ReplicaWebSocket(SlicedProtocol):
     """One WebSocket connection."""
 
     server: Server
@@ -77,11 +76,6 @@ class ReplicaWebSocket(LeanProtocol):
                 self._refuse(message)
             case _:
                 super().handle_reply(message)
-
-    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
-        """Read in small bites, so that one client's frames do not keep the others waiting."""
-        self.transport.bufferSize = READ_BYTES
-        super().connectionMade()
 
     def upgrade(self, head: Upgrade, rest: bytes) -> None:
         """Do for a plain upgrade what autobahn's `processHandshake` and Daphne's `onConnect` do for any."""
@@ -115,13 +109,6 @@ class ReplicaWebSocket(LeanProtocol):
             said = {name: value for name, value in head.headers if name in self.server.proxy_header_names}
             client, self.client_scheme = parse_x_forwarded_for(said, *names, client)
         return client, server
-
-    def processHandshake(self) -> None:  # noqa: N802 - autobahn's name
-        """Read the head; what a client sends behind it waits for the answer, and so does the client."""
-        if not hasattr(self, "handshake_deferred"):
-            super().processHandshake()
-        elif len(self.data) > PAUSE_AT_BYTES:
-            self.transport.pauseProducing()
 
     def onPing(self, payload: bytes) -> None:  # noqa: N802 - autobahn's name
         """Answer, but not a client that does not read its answers."""

@@ -4,6 +4,7 @@ HTTP: `/` tells the scope, `/hold` answers when the process gets SIGUSR1, `/stre
 when the process gets it; `/body` tells how many bytes of a body came.
 WebSocket: the query is a list of ASGI messages to send; then comes an echo until the client goes.
 What it notes it says on standard error, where the test can wait for it.
+`/watch` and `/early` say at their functions what they are for.
 `/hub` joins the room of all `/hub` sockets over the extension `fanout.socket`, and takes commands.
 """
 
@@ -12,6 +13,7 @@ import asyncio
 import json
 import signal
 import sys
+import time
 from urllib.parse import unquote
 
 from server import sockets
@@ -39,6 +41,10 @@ async def application(scope, receive, send):
             await http(scope, receive, send, path)
         case "websocket", "/hub":
             await hub(scope, receive, send)
+        case "websocket", "/watch":
+            await watch(receive, send)
+        case "websocket", "/early":
+            await early(receive, send)
         case "websocket", path:
             await websocket(scope, receive, send, path)
         case kind, _:
@@ -131,6 +137,34 @@ async def command(socket, send, verb, *values):
             socket.broadcaster.broadcast({socket}, [b"late"], 1 << 20)
             await send({"type": "websocket.send", "text": "late"})
             note("sent late")
+
+
+async def watch(receive, send):
+    """Note the most processor time, in milliseconds, that one turn of the loop takes until SIGUSR1."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    over, longest = asyncio.Event(), 0.0
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, over.set)
+    note("watches")
+    while not over.is_set():
+        began = time.thread_time()
+        await asyncio.sleep(0)
+        longest = max(longest, time.thread_time() - began)
+    note(f"longest turn {1000 * longest:.0f} ms")
+
+
+async def early(receive, send):
+    """Accept when somebody is in the room; note how many messages wait behind the first one, and the last one."""
+    await receive()
+    note("asked")
+    async with changed:
+        await changed.wait_for(lambda: room)
+    await send({"type": "websocket.accept"})
+    event = await receive()
+    note(f"waiting {len(receive.__self__._events or ())}")
+    while event.get("text") != "last":
+        event = await receive()
+    note("had the last")
 
 
 def broadcast(broadcaster, verb, count, size, limit):
