@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import time
+from itertools import product
 
 import httpx
 import pytest
@@ -84,6 +85,21 @@ def test_only_a_websocket_has_no_body(server, protocol, status):
         data = everything(connection)
     assert told(data)[0] == [status]
     assert (b'"body": 3' in data) == (status == b"200")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [*product(("request", "handshake"), ("X-Real-IP", "X-Forwarded-Proto")), ("handshake", "Sec-WebSocket-Protocol")],
+)
+def test_a_header_that_daphne_cant_decode_is_the_clients_fault(server, kind, name):
+    """400, and no traceback for each in the log."""
+    upgrade = ["Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {22 * 'A'}=="]
+    lines = upgrade if kind == "handshake" else []
+    head = request("/", *lines, "Connection: Upgrade, close", f"{name}: ")
+    with server.connection() as connection:
+        connection.sendall(head.replace(f"{name}: ".encode(), f"{name}: \xfc".encode("latin1")))
+        assert told(everything(connection))[0] == [b"400"]
+    assert "Traceback" not in server.log
 
 
 # -- HTTP/2 -------------------------------------------------------------------------------------------------
