@@ -180,7 +180,7 @@ class ReplicaWebSocket(SlicedProtocol):
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:  # noqa: N802,N803
         """Refuse a handshake; what is logged of the client's values is bounded."""
         if len(reason) > PHRASE_LIMIT:
-            logger.info("a malformed handshake, cut short: %r", reason[:PHRASE_LIMIT])
+            logger.debug("a malformed handshake, cut short: %r", reason[:PHRASE_LIMIT])
             reason = HTTPStatus(code).phrase
         super().failHandshake(reason, code, responseHeaders)
 
