@@ -60,6 +60,8 @@ class ReplicaWebSocket(SlicedProtocol):
     """Payload of the text frame that a drain sends before it closes."""
     refusal: dict[str, Any] | None = None
     """The `websocket.http.response.start` of a handshake that is being refused."""
+    _last_resort: Any = None
+    """The timer that cuts a connection which was to end by itself."""
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         """Carry out an ASGI message of the application."""
@@ -142,6 +144,20 @@ class ReplicaWebSocket(SlicedProtocol):
             code = code if code in SENDABLE else INTERNAL_ERROR
             # sendClose refuses 1001, 1012 and 1013 (autobahn#1642).
             self.sendCloseFrame(code=code, reasonUtf8=encode_truncate(reason, REASON_LIMIT))
+
+    def _closeConnection(self, abort: bool = False) -> None:  # noqa: N802 - autobahn's name
+        """Hang up, at the latest when a client has had the time of a close handshake to read what was sent before."""
+        super()._closeConnection(abort)
+        if not abort:
+            timer, limit = self.factory._batched_timer, self.closeHandshakeTimeout  # noqa: SLF001 - autobahn is pinned
+            self._last_resort = timer.call_later(limit, self.transport.abortConnection)
+
+    def connectionLost(self, reason: Any = None) -> None:  # noqa: N802 - Twisted's name
+        """End."""
+        if self._last_resort is not None:
+            self._last_resort.cancel()
+            self._last_resort = None
+        super().connectionLost(reason)
 
     def check_timeouts(self) -> None:
         """Keep Daphne's limits, and autobahn's for the opening handshake."""

@@ -361,6 +361,19 @@ async def cut_off_who_never_reads(server, _stuck, healthy):
     assert grown < 20 * MIB
 
 
+async def test_who_says_goodbye_and_does_not_read_is_cut(server, slow):
+    """The answer to its close frame waits behind what it was sent: not for ever."""
+    async with server.websocket("/hub") as other:
+        reader = slow()
+        reader.do("broadcast", 15, 64 * KIB, 2 * MIB)
+        await said(other, 15)
+        reader.protocol.send_close(1000)
+        reader.flush()
+        await do(other, "until", 1)
+        assert await said(other, 1) == ["done"]
+    assert len(list(reader.frames())) < 15
+
+
 WAYS = {"lean": (), "Daphne's": (("X-Twice", "1"), ("X-Twice", "2"))}
 """Headers of an upgrade that takes the short way, and of one that does not."""
 
