@@ -20,7 +20,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from server import backlog, drain, ending
 from server.entrance import EntranceFactory
 from server.frames import text_frame
-from server.http import ReplicaHTTPFactory
+from server.http import ReplicaHTTPFactory, ReplicaRequest
 from server.inbox import Inbox
 from server.lifespan import Lifespan
 from server.slot import SocketFile
@@ -157,8 +157,11 @@ class Server(DaphneServer):
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """Carry out an ASGI message of the application, when the client has read enough of the ones before."""
-        if message.get("type") == "websocket.send" and isinstance(protocol, ReplicaWebSocket):
-            await backlog.room(protocol)
+        match message.get("type"):
+            case "websocket.send" if isinstance(protocol, ReplicaWebSocket):
+                await backlog.room_on_socket(protocol)
+            case "http.response.body" if isinstance(protocol, ReplicaRequest):
+                await backlog.room_in_answer(protocol)
         await super().handle_reply(protocol, message)
 
     def timeout_checker(self) -> None:

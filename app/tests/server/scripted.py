@@ -54,6 +54,9 @@ async def application(scope, receive, send):
 async def http(scope, receive, send, path):
     if path == "/hold":
         await released()
+    if path == "/endless":
+        await endless(receive, send)
+        return
     told = {name: scope.get(name) for name in ("client", "scheme", "path", "http_version")}
     told["extensions"] = sorted(scope.get("extensions", {}))
     if path == "/body":
@@ -63,6 +66,17 @@ async def http(scope, receive, send, path):
         await send({"type": "http.response.body", "body": b"first\n", "more_body": True})
         await released()
     await send({"type": "http.response.body", "body": json.dumps(told).encode()})
+
+
+async def endless(receive, send):
+    """Answer in 128 MiB of parts; note when they are all sent, and when the client has gone."""
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for number in range(2048):
+        await send({"type": "http.response.body", "body": numbered(number, 1 << 16), "more_body": True})
+    note("streamed")
+    await send({"type": "http.response.body", "body": b""})
+    note(f"then {(await receive())['type']}")
 
 
 async def length(receive):

@@ -10,6 +10,7 @@ import time
 from itertools import product
 
 import httpx
+import psutil
 import pytest
 
 from tests import certificates
@@ -257,6 +258,29 @@ def trickles(connection, sends):
         return True
     except (BrokenPipeError, ConnectionResetError):
         return False
+
+
+def test_an_answer_that_nobody_reads_is_bounded(hasty):
+    """The application's `send` waits, the process does not grow, and in the end the client is cut."""
+    process = psutil.Process(hasty.pid)
+    before = process.memory_info().rss
+    with hasty.connection() as connection:
+        connection.sendall(request("/endless"))
+        hasty.said("noted: streamed")
+        bystander(hasty)
+        assert process.memory_info().rss - before < 20 << 20
+        assert len(everything(connection)) < 8 << 20
+
+
+def test_an_answer_that_is_read_slowly_arrives_whole(server):
+    """As long as half a megabyte a minute is read."""
+    with server.http() as connection:
+        connection.request("GET", "/endless")
+        answer = connection.getresponse()
+        first = answer.read(1 << 20)
+        time.sleep(2)
+        rest = answer.read()
+    assert len(first) + len(rest) == 2048 << 16
 
 
 def test_a_long_body_that_gets_on_is_taken(hasty):
