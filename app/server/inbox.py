@@ -130,6 +130,12 @@ class Inbox:
         return len(self._events or ()) <= PAUSE_AT // 2 and self._bytes <= PAUSE_AT_BYTES // 2
 
 
+def is_attached(protocol: Any) -> bool:
+    """Whether a handler of the application waits for what the client does."""
+    inbox = getattr(protocol, "application_queue", None)
+    return isinstance(inbox, Inbox) and inbox.attached
+
+
 def _size(event: dict[str, Any]) -> int:
     content = event.get("text") or event.get("bytes")
     return len(content) if content else 0

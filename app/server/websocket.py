@@ -12,6 +12,7 @@ from daphne.utils import parse_x_forwarded_for
 from daphne.ws_protocol import WebSocketFactory
 from twisted.internet import unix
 
+from server.departure import send_away
 from server.slices import SlicedProtocol
 from server.sockets import ANSWERS_LIMIT, ReplicaSocket
 
@@ -123,7 +124,7 @@ class ReplicaWebSocket(SlicedProtocol):
         if self.server.action_logger:
             super().onOpen()
         if self.server.draining.is_set():
-            self.server.send_away(self)
+            send_away(self)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:  # noqa: N802,N803
         """Tell the application the client's code and reason; there is none if the handshake was malformed."""
