@@ -2,7 +2,7 @@
 
 nginx takes a replica that failed once for dead, tries it with one request in two seconds, and believes in it again when
 such a request has ended well. A WebSocket or a stream does not end.
-Why so: deploy/decisions/0001-slots-instead-of-reloads.md.
+Why so: deploy/decisions/0010-a-request-is-sent-back.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 
 EVERY = 1.0
 """Seconds between two: shorter than nginx' two seconds, so that a request which it tries on trust is sent back."""
-_ALLOWED = re.compile(rb"GET [^\r\n]++\r\n(?:[^\r\n]++\r\n)*?X-Send-Back: (@[a-z-]++)\r\n")
+_LEAVE = re.compile(rb"\r\nX-Send-Back: (@[a-z-]++)\r\n")
 """nginx' leave to send this request back, and where to; it takes it away from what a client sends."""
 _ANSWER = b"HTTP/1.1 503 Service Unavailable\r\nX-Accel-Redirect: %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -33,10 +33,11 @@ class SendBack:
         in a closed socket is an error to nginx. `now` is in seconds of the monotonic clock.
         """
         now = time.monotonic() if now is None else now
-        if now - self._last < EVERY or data.find(b"\r\n\r\n") != len(data) - 4:
+        if now - self._last < EVERY:
             return None
-        allowed = _ALLOWED.match(data)
-        if allowed is None:
+        is_alone = data.startswith(b"GET ") and data.find(b"\r\n\r\n") == len(data) - len(b"\r\n\r\n")
+        leave = _LEAVE.search(data) if is_alone else None
+        if leave is None:
             return None
         self._last = now
-        return _ANSWER % allowed[1]
+        return _ANSWER % leave[1]

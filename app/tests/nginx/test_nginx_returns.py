@@ -38,6 +38,14 @@ class Fleet:
         server = self._start.python("server", "staying:application", "--name", name, "--socket-dir", sockets)
         return self._start.listens(server, "listens on")
 
+    @contextlib.contextmanager
+    def out_of_sight(self, name):
+        """For nginx a replica is not there, and fails."""
+        path = self._edge.folder / "sockets" / f"{name}.sock"
+        aside = path.rename(path.with_suffix(".aside"))
+        yield
+        aside.rename(path)
+
     def client(self):
         """Return who answers a WebSocket, which stays open."""
         url = f"ws://127.0.0.1:{self._edge.port}/"
@@ -72,3 +80,14 @@ def test_a_replica_that_is_back_gets_its_share_of_those_who_stay(fleet, kind, nu
     fleet.start("web-2")
     until("web-2", opened)
     assert [opened() for _ in range(CLIENTS)].count("web-2") >= FAIR
+
+
+def test_a_replica_that_failed_once_gets_its_share_again(fleet):
+    """Also one that was there all the time and has sent its first request back long ago."""
+    fleet.start("web-1")
+    fleet.start("web-2")
+    until("web-2", fleet.client)
+    with fleet.out_of_sight("web-2"):
+        assert {fleet.client() for _ in range(5)} == {"web-1"}
+    until("web-2", fleet.client)
+    assert [fleet.client() for _ in range(CLIENTS)].count("web-2") >= FAIR
