@@ -109,7 +109,7 @@ async def test_a_client_may_begin_with_the_last_few(hubs):
 
 async def test_resuming_while_publications_pour_in_loses_and_doubles_nothing(hubs):
     """A client that leaves and comes back again and again, on either replica, sees each publication once, in order."""
-    count = 2000
+    count = 5000
     pouring = asyncio.create_task(publish(hubs[0], "pouring.a", range(count)))
     client, since, turn = Client(), None, 0
     while len(client.numbers) < count:
