@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fanout.errors import FanoutError
-    from fanout.hub import Entry
+    from fanout.members import Entry
     from fanout.positions import Position
     from fanout.presence import Change
     from fanout.publication import Publication
@@ -108,7 +108,11 @@ def joined(frame: Join, replica: str, entry: Entry) -> bytes:
     """
     answer: dict[str, Any] = {"type": "joined", "id": frame.id, "group": frame.group, "replica": replica}
     if entry.position is not None:
-        answer |= {"epoch": entry.position.epoch, "offset": entry.position.offset, "recovered": len(entry.recovered)}
+        answer |= {
+            "epoch": entry.position.epoch,
+            "offset": entry.position.offset,
+            "recovered": len(entry.recovered) + entry.following,
+        }
     if entry.reset is not None:
         answer["reset"] = entry.reset
     if entry.subscription.member is not None:

@@ -52,6 +52,10 @@ class Socket(Protocol):
     farewell: bytes | None
     """Payload of a text frame that a planned exit of the server sends before it closes."""
 
+    @property
+    def queued_bytes(self) -> int:
+        """What was written and is still in this process: the client, or the kernel, has not taken it."""
+
     def accept(self, subprotocol: str | None = None) -> None:
         """Accept the handshake; comes first of all that is written."""
 
@@ -83,7 +87,7 @@ class AsgiBroadcaster:
         texts = [({"type": "websocket.send", "text": payload.decode()}, len(payload)) for payload in payloads]
         size = sum(len(payload) for payload in payloads)
         for socket in sockets:
-            if socket.outbox_bytes + size > limit:
+            if socket.queued_bytes + size > limit:
                 socket.overflow()
             else:
                 for message, length in texts:
@@ -91,8 +95,8 @@ class AsgiBroadcaster:
 
     def offer(self, sockets: Iterable[AsgiSocket], payloads: Sequence[bytes]) -> list[AsgiSocket]:
         """See Broadcaster."""
-        late = [socket for socket in sockets if socket.outbox_bytes]
-        self.broadcast([socket for socket in sockets if not socket.outbox_bytes], payloads, ANSWERS_LIMIT)
+        late = [socket for socket in sockets if socket.queued_bytes]
+        self.broadcast([socket for socket in sockets if not socket.queued_bytes], payloads, ANSWERS_LIMIT)
         return late
 
 
@@ -108,7 +112,7 @@ class AsgiSocket:
         self._outbox: deque[tuple[dict[str, Any], int]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
-        self.outbox_bytes = 0
+        self.queued_bytes = 0
 
     def accept(self, subprotocol: str | None = None) -> None:
         """See Socket."""
@@ -116,7 +120,7 @@ class AsgiSocket:
 
     def send(self, *payloads: bytes) -> None:
         """See Socket."""
-        if self.outbox_bytes > ANSWERS_LIMIT:
+        if self.queued_bytes > ANSWERS_LIMIT:
             self.overflow()
             return
         for payload in payloads:
@@ -140,14 +144,14 @@ class AsgiSocket:
         if self._closed:
             return
         self._outbox.append((message, size))
-        self.outbox_bytes += size
+        self.queued_bytes += size
         if self._task is None:
             self._task = asyncio.create_task(self._drain())
 
     def overflow(self) -> None:
         """Close as too slow; what is queued is given up, since this client does not read it."""
         self._outbox.clear()
-        self.outbox_bytes = 0
+        self.queued_bytes = 0
         self.close(close_codes.TOO_SLOW, TOO_SLOW_REASON)
 
     async def _drain(self) -> None:
@@ -158,7 +162,7 @@ class AsgiSocket:
                 # overflow() may have emptied the outbox meanwhile.
                 if self._outbox and self._outbox[0][0] is message:
                     self._outbox.popleft()
-                    self.outbox_bytes -= size
+                    self.queued_bytes -= size
         except OSError:
             # The client is gone; the server tells the application by websocket.disconnect.
             self._closed = True

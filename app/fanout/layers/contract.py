@@ -42,10 +42,10 @@ class FanoutLayer(Protocol):
         """Return the newest position of a durable group. Raises Unavailable."""
 
     async def read(self, group: str, after: Position, through: int) -> list[Publication]:
-        """Return what the stream still holds behind `after`, up to the offset `through`.
+        """Return what the stream still holds behind `after`, up to the offset `through`: the first of it.
 
-        Raises OtherEpoch if the stream is not in the epoch of `after` (any more): its offsets may name other
-        publications. Raises Unavailable.
+        As much as READ_BYTES and READ_COUNT allow, at least one where there is one. Raises OtherEpoch if the stream is
+        not in the epoch of `after` (any more): its offsets may name other publications. Raises Unavailable.
         """
 
     async def announce(self, group: str, part: Part) -> None:

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from fanout.errors import KeyConflict
-from fanout.history import KEY_WINDOW, History
+from fanout.history import KEY_WINDOW, READ_BYTES, READ_COUNT, History
 from fanout.positions import OtherEpoch, Position, Top
 from fanout.publication import Publication  # noqa: TC001 - a field of a dataclass
 
@@ -40,17 +40,21 @@ class MemoryStreams:
         return Top(Position(stream.epoch, stream.offset))
 
     def read(self, group: str, after: Position, through: int) -> list[Publication]:
-        """Return what is kept behind `after`, up to the offset `through`."""
+        """Return what is kept behind `after`, up to the offset `through`: as much as a read allows."""
         with self._lock:
             stream = self._stream(group)
             epoch, kept = stream.epoch, tuple(stream.publications)
         if epoch != after.epoch:
             raise OtherEpoch(after.epoch)
-        return [
-            publication
-            for publication in kept
-            if publication.position is not None and after.offset < publication.position.offset <= through
-        ]
+        first: list[Publication] = []
+        size = 0
+        for publication in kept:
+            if publication.position is not None and after.offset < publication.position.offset <= through:
+                size += len(publication.data)
+                if first and (size > READ_BYTES or len(first) >= READ_COUNT):
+                    break
+                first.append(publication)
+        return first
 
     def clear(self) -> None:
         """Forget all streams: new epochs begin."""

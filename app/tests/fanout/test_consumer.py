@@ -324,7 +324,7 @@ async def test_a_slow_asgi_client_is_closed_at_its_limit():
         AsgiBroadcaster().broadcast([slow, fast], [b"x" * 100], limit=1000)
         await asyncio.sleep(0)
     assert len(fine) == 20
-    assert slow.outbox_bytes <= 1000
+    assert slow.queued_bytes <= 1000
     blocked.set()
     await slow._task
     assert sent[-1]["code"] == close_codes.TOO_SLOW

@@ -250,7 +250,7 @@ async def test_a_late_publication_of_an_older_epoch_is_nothing_new(replicas, own
     await publish(replicas[1], "kept.a", [0])
     await client.until(1)
     feed = replicas[0]._members["kept.a"].feed
-    old = feed._tail[0]
+    old = feed.tail.find(1)
     own_redis.cli.hset("asgi__meta__{kept.a}", "replid", "another server's")
     await publish(replicas[1], "kept.a", [1])
     await client.until(2)
