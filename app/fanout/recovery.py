@@ -9,6 +9,7 @@ from fanout.errors import Unavailable
 from fanout.feed import CHECK_LIMIT, LOST, TRIMMED
 from fanout.history import READ_COUNT
 from fanout.positions import OtherEpoch
+from fanout.tail import unbroken
 
 if TYPE_CHECKING:
     from fanout.feed import Feed
@@ -71,8 +72,8 @@ class Recovery:
             except OtherEpoch:
                 await feed.checked()
                 continue
-            if read is not None and (not read or read[0].offset != after + 1):
-                return TRIMMED
+            if read is not None:
+                return unbroken(read, after + 1, self._portion) or TRIMMED
         return LOST
 
     async def start_of(self, last: int) -> Position:

@@ -47,14 +47,20 @@ class Tail:
 
         As many as fit `size` bytes, at least one; none if the first is not at hand.
         """
-        run: list[Publication] = []
-        while first <= last and (publication := self.find(first)):
-            size -= len(publication.data)
-            if run and size < 0:
-                break
-            run.append(publication)
-            first += 1
-        return run
+        return unbroken(map(self.find, range(first, last + 1)), first, size)
+
+
+def unbroken(publications: Iterable[Publication | None], first: int, size: int) -> list[Publication]:
+    """Return those from the offset `first` on, up to a hole; as many as fit `size` bytes, at least one."""
+    run: list[Publication] = []
+    for publication in publications:
+        if publication is None or publication.offset != first + len(run):
+            break
+        size -= len(publication.data)
+        if run and size < 0:
+            break
+        run.append(publication)
+    return run
 
 
 class _Shelf(dict[int, "Publication"]):
