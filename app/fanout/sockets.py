@@ -87,6 +87,8 @@ class AsgiBroadcaster:
         texts = [({"type": "websocket.send", "text": payload.decode()}, len(payload)) for payload in payloads]
         size = sum(len(payload) for payload in payloads)
         for socket in sockets:
+            if socket.closed:
+                continue
             if socket.queued_bytes + size > limit:
                 socket.overflow()
             else:
@@ -95,7 +97,8 @@ class AsgiBroadcaster:
 
     def offer(self, sockets: Iterable[AsgiSocket], payloads: Sequence[bytes]) -> list[AsgiSocket]:
         """See Broadcaster."""
-        late = [socket for socket in sockets if socket.queued_bytes]
+        sockets = tuple(sockets)
+        late = [socket for socket in sockets if socket.queued_bytes and not socket.closed]
         self.broadcast([socket for socket in sockets if not socket.queued_bytes], payloads, ANSWERS_LIMIT)
         return late
 
@@ -111,7 +114,8 @@ class AsgiSocket:
         self._send = send
         self._outbox: deque[tuple[dict[str, Any], int]] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._closed = False
+        self.closed = False
+        """Whether a goodbye is queued, or the client gone: nothing is queued behind it."""
         self.queued_bytes = 0
 
     def accept(self, subprotocol: str | None = None) -> None:
@@ -120,7 +124,7 @@ class AsgiSocket:
 
     def send(self, *payloads: bytes) -> None:
         """See Socket."""
-        if self.queued_bytes > ANSWERS_LIMIT:
+        if not self.closed and self.queued_bytes > ANSWERS_LIMIT:
             self.overflow()
             return
         for payload in payloads:
@@ -129,7 +133,7 @@ class AsgiSocket:
     def close(self, code: int, reason: str) -> None:
         """See Socket."""
         self.queue({"type": "websocket.close", "code": code, "reason": reason}, 0)
-        self._closed = True
+        self.closed = True
 
     async def serve(self, handler: Handler) -> None:
         """See Socket; returns when the client has gone."""
@@ -141,7 +145,7 @@ class AsgiSocket:
 
     def queue(self, message: dict[str, Any], size: int) -> None:
         """Put an ASGI message of `size` payload bytes into the outbox."""
-        if self._closed:
+        if self.closed:
             return
         self._outbox.append((message, size))
         self.queued_bytes += size
@@ -165,7 +169,7 @@ class AsgiSocket:
                     self.queued_bytes -= size
         except OSError:
             # The client is gone; the server tells the application by websocket.disconnect.
-            self._closed = True
+            self.closed = True
             self._outbox.clear()
         finally:
             self._task = None

@@ -328,3 +328,22 @@ async def test_a_slow_asgi_client_is_closed_at_its_limit():
     blocked.set()
     await slow._task
     assert sent[-1]["code"] == close_codes.TOO_SLOW
+
+
+async def test_an_asgi_socket_that_is_closed_is_not_late():
+    """Nothing is kept for it, nothing is queued behind its goodbye, and the goodbye arrives."""
+    blocked, sent = asyncio.Event(), []
+
+    async def stuck(message):
+        sent.append(message)
+        await blocked.wait()
+
+    socket = AsgiSocket(None, stuck)
+    socket.send(b"one", b"two")
+    assert AsgiBroadcaster().offer([socket], [b"three"]) == [socket]
+    socket.close(4400, "Enough.")
+    assert AsgiBroadcaster().offer([socket], [b"four"]) == []
+    AsgiBroadcaster().broadcast([socket], [b"x" * 100], limit=10)
+    blocked.set()
+    await socket._task
+    assert [message.get("text", message.get("code")) for message in sent] == ["one", "two", 4400]
