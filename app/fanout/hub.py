@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from fanout import roster
 from fanout.heartbeat import Heartbeat
 from fanout.members import Members, Subscription
 from fanout.publishing import default_layer, publish_on
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.encoder import Encoder
     from fanout.layers import FanoutLayer
     from fanout.members import Entry
@@ -49,6 +52,7 @@ class Hub:
         self._watcher: asyncio.Task[None] | None = None
         self._heartbeat = Heartbeat(layer, self._forget, self._refresh)
         self._ending: set[asyncio.Task[None]] = set()
+        self._forget_layer: Callable[[], None] = lambda: None
 
     async def join(  # noqa: PLR0913 - all but the place itself by name
         self,
@@ -103,12 +107,28 @@ class Hub:
     @property
     def groups(self) -> dict[str, int]:
         """Subscriptions of this process by group."""
-        return {group: members.sockets for group, members in self._members.items()}
+        return {group: members.sockets for group, members in self._members.items() if members.sockets}
 
     def _release(self, members: Members) -> None:
-        """Leave the group on the layer when nobody here is in it or about to be."""
-        if members.sockets or members.joining or self._members.get(members.group) is not members:
+        """Leave the group on the layer when nobody here is in it or about to be.
+
+        Where presence is kept, a while later: who comes and goes all the time shall not make the fleet hear of it
+        each time. The last word of a roster comes within an INTERVAL, the first one of the next not within another.
+        """
+        if not members.empty or self._members.get(members.group) is not members:
             return
+        if members.roster is None or not members.subscribed:
+            self._end(members)
+        else:
+            if members.timer is not None:
+                members.timer.cancel()
+            members.timer = asyncio.get_running_loop().call_later(2 * roster.INTERVAL, self._end_if_empty, members)
+
+    def _end_if_empty(self, members: Members) -> None:
+        if members.empty:
+            self._end(members)
+
+    def _end(self, members: Members) -> None:
         del self._members[members.group]
         members.end()
         if members.roster is not None:
@@ -118,17 +138,20 @@ class Hub:
 
     async def aclose(self) -> None:
         """Tell the fleet what this process still has to say, and end. No socket is left by then."""
+        for members in [members for members in self._members.values() if members.empty]:
+            self._end(members)
         if self._ending:
             await asyncio.wait(self._ending, timeout=CLOSE_LIMIT)
         self._heartbeat.stop()
         if self._watcher is not None:
             self._watcher.cancel()
+        self._forget_layer()
 
     # -- holes that nobody sees: a lost connection, a message that never came ------------------------------
 
     def _watch(self) -> None:
         if self._watcher is None:
-            self._layer.on_back(self._mend_all)
+            self._forget_layer = self._layer.on_back(self._mend_all)
             self._watcher = asyncio.create_task(self._check_quiet())
 
     def _mend_all(self) -> None:
@@ -153,10 +176,10 @@ class Hub:
             await asyncio.gather(*(feed.check() for feed in quiet))
 
 
-def _present(entry: Entry, roster: Roster, info: Any, *, watch: bool) -> Entry:
+def _present(entry: Entry, group: Roster, info: Any, *, watch: bool) -> Entry:
     """Return the entry of a subscription that has become a member of the group."""
-    place = replace(entry.subscription, member=roster.enter(info))
-    view = roster.watch(place.socket, place.encoder) if watch else None
+    place = replace(entry.subscription, member=group.enter(info))
+    view = group.watch(place.socket, place.encoder) if watch else None
     return replace(entry, subscription=place, view=view)
 
 

@@ -60,6 +60,8 @@ class Members:
         policy = policy_for(group)
         self.group = group
         self.joining = 0
+        self.timer: asyncio.TimerHandle | None = None
+        """Until the group is left, nobody having been in it."""
         self._layer = layer
         self.delivery = Delivery(group, policy)
         self.feed = self._recovery = None
@@ -76,6 +78,17 @@ class Members:
         """How many there are."""
         return self.delivery.sockets + len(self._followers)
 
+    @property
+    def empty(self) -> bool:
+        """Whether nobody is here or about to be."""
+        return not self.sockets and not self.joining
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether the group has been joined on the layer."""
+        task = self.membership
+        return task.done() and not task.cancelled() and task.exception() is None
+
     async def _begin(self) -> None:
         await self._layer.subscribe(self.group, self._receiver, self.roster.take if self.roster else None)
         # Subscribed first: nothing falls between the position, or who is there, and what comes live.
@@ -90,11 +103,13 @@ class Members:
 
     def end(self) -> None:
         """Leave the group on the layer."""
+        if self.timer is not None:
+            self.timer.cancel()
         if self.feed is not None:
             self.feed.stop()
         if not self.membership.done():
             self.membership.cancel()
-        elif not self.membership.cancelled() and self.membership.exception() is None:
+        elif self.subscribed:
             self._layer.unsubscribe(self.group, self._receiver)
 
     def leave(self, subscription: Subscription) -> None:

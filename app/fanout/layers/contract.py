@@ -63,5 +63,8 @@ class FanoutLayer(Protocol):
     async def beat(self, process: str, stale_after: float) -> set[str]:
         """Note that a process lives; return those that did so within `stale_after` seconds. Raises Unavailable."""
 
-    def on_back(self, callback: Callable[[], None]) -> None:
-        """Call back whenever a lost connection has been made anew: publications may have been missed."""
+    def on_back(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back whenever a lost connection has been made anew: publications may have been missed.
+
+        Return a function that ends it.
+        """
