@@ -134,8 +134,8 @@ LONG = 1000
 """Publications of a history that is 64 times an outbox."""
 GOODBYE = 5
 """Seconds in which a client that is closed has to read the close frame, before it is cut off (autobahn's default)."""
-LATE = 0.1
-"""Seconds by which a busy machine may make a round of the others' longer; usually it takes 10 ms."""
+LATE = 0.5
+"""Seconds by which a busy machine may make one of 100 rounds of the others longer; usually it takes 10 ms."""
 
 
 async def rounds(client, count, text):
