@@ -265,9 +265,13 @@ class Machine(RuleBasedStateMachine):
         self.server.cut()
         self.replicated = (list(self.log), dict(self.keys))
 
-    @rule()
-    def fail_over(self):
-        """The replica takes over with what it has."""
+    @rule(newest=st.integers(0, 3), hub=st.integers(0, 1))
+    def fail_over(self, newest, hub):
+        """The replica takes over with what it has, which may be all but the newest."""
+        if newest:
+            if self.replicated is None:
+                self.part_ways()
+            self.publish(newest, hub)
         self.run(self.settle())
         self.server.hand_over()
         log, keys = self.replicated or (self.log, self.keys)
