@@ -201,7 +201,7 @@ async def kept(hub, group):
     return client.numbers
 
 
-async def silent(hub, group, number):
+async def silent(hub, group, number, history=Kept.history):
     """Append to the stream without telling anybody: what a lost pub/sub message looks like."""
     layer = hub._layer._get_layer()
-    return await layer.streams.append(group, b"nowhere", json.dumps(number).encode(), Kept.history, None)
+    return await layer.streams.append(group, b"nowhere", json.dumps(number).encode(), history, None)
