@@ -265,18 +265,22 @@ class Machine(RuleBasedStateMachine):
         self.server.cut()
         self.replicated = (list(self.log), dict(self.keys))
 
-    @rule(newest=st.integers(0, 3), hub=st.integers(0, 1))
-    def fail_over(self, newest, hub):
-        """The replica takes over with what it has, which may be all but the newest."""
+    @rule(newest=st.integers(0, 3), away=st.booleans(), then=st.integers(0, 4), hub=st.integers(0, 1))
+    def fail_over(self, newest, away, then, hub):
+        """The replica takes over with what it has, maybe all but the newest; others may take their offsets then."""
         if newest:
             if self.replicated is None:
                 self.part_ways()
             self.publish(newest, hub)
         self.run(self.settle())
+        for each in self.online()[::2] if away else ():
+            self.drop(each)
         self.server.hand_over()
         log, keys = self.replicated or (self.log, self.keys)
         self.saved = self.replicated = None
         self.survives(log, keys)
+        if then:
+            self.publish(then, hub)
 
     def survives(self, log, keys):
         """Who is past what survived is told, nobody else."""
