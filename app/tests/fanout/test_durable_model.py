@@ -22,7 +22,7 @@ GROUP = "modelled.a"
 SIZE = 8
 LIMIT = 15
 """Seconds that anything may take; a silent gap is noticed within 2."""
-EXAMPLES, STEPS = 15, 25
+EXAMPLES, STEPS = 10, 25
 
 
 class Modelled(Policy):
