@@ -92,7 +92,7 @@ def test_rounds_run_side_by_side(run, shown, monkeypatch):
     monkeypatch.setattr(soak, "one_round", one_round)
     assert soak.soak(Options("soak", run.root, run.root, repeat=2 * together.parties), run, Progress()) == 0
     *rounds, table = shown
-    assert sorted(line.split()[1] for line in rounds) == [str(number) for number in range(1, 13)]
+    assert sorted(int(line.split()[1]) for line in rounds) == list(range(1, 13))
     assert table.splitlines()[1].split()[:3] == ["one", "12", "0"]
 
 
