@@ -33,8 +33,10 @@ class _Call(NamedTuple):
 class Publisher:
     """Executes commands on one Redis connection, in the order of the calls."""
 
-    def __init__(self, pool: ConnectionPool) -> None:
+    def __init__(self, pool: ConnectionPool, batch: int = BATCH_LIMIT) -> None:
+        """`batch` bounds the commands of one round trip."""
         self._pool = pool
+        self._batch = batch
         self._waiting: deque[_Call] = deque()
         self._asked: deque[_Call] = deque()
         """The round trip under way: Redis answers in this order."""
@@ -83,7 +85,7 @@ class Publisher:
             elif self._wire is not None:
                 self._wire.fail(RedisConnectionError("left for a new one"))
             return
-        while self._waiting and len(self._asked) < BATCH_LIMIT:
+        while self._waiting and len(self._asked) < self._batch:
             call = self._waiting.popleft()
             if not call.answer.done():  # its caller has given up
                 self._asked.append(call)

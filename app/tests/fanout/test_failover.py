@@ -16,7 +16,7 @@ from tests.redises import MASTER_NAME, eventually
 
 pytestmark = [pytest.mark.usefixtures("policies"), pytest.mark.fault, pytest.mark.slow]
 
-LEFT_SECONDS = 5
+LEFT_SECONDS = 8
 """For all to have left a master that Sentinel has replaced: they ask each second, Sentinel demotes after 10 s."""
 BACK_SECONDS = 10
 """For delivery to go on once there is a master; usually under 2 s."""

@@ -1,7 +1,7 @@
 /**
  * Frames, errors and addresses of the subprotocol `fanout.v1`, without a socket.
  *
- * @typedef {{type: string, id?: number, group?: string, [key: string]: any}} Frame
+ * @typedef {{type: string, id?: number | null, group?: string, [key: string]: any}} Frame
  */
 
 export const SUBPROTOCOL = "fanout.v1";

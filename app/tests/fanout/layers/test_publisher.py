@@ -11,8 +11,10 @@ from redis.asyncio.connection import ConnectionPool, UnixDomainSocketConnection
 from redis.exceptions import MovedError, ReadOnlyError, ResponseError
 
 from fanout.errors import Unavailable
+from fanout.history import READ_BYTES
 from fanout.layers import publisher as module
 from fanout.layers.publisher import BATCH_LIMIT, Publisher
+from fanout.layers.shard import HISTORY_BATCH
 
 ERRORS = {
     "WRONG": "-ERR wrong",
@@ -124,6 +126,22 @@ async def test_a_round_trip_is_bounded(publisher, redis, tools):
     redis.go.set()
     assert await asyncio.gather(first, *calls) == answered(("A",), *([number] for number in numbers))
     assert max(map(len, redis.batches)) == BATCH_LIMIT
+
+
+async def test_a_round_trip_may_have_a_smaller_bound(redis):
+    """Who asks for what may take long asks for less at a time."""
+    async with listening(redis) as pool:
+        few = Publisher(pool, 2)
+        redis.go.set()
+        numbers = [str(number) for number in range(5)]
+        assert await asyncio.gather(*map(few.execute, numbers)) == answered(*([number] for number in numbers))
+        assert max(map(len, redis.batches)) == 2
+        await few.aclose()
+
+
+def test_a_round_trip_of_reads_is_short():
+    """What several reads of streams return together is a small part of what a second can carry."""
+    assert HISTORY_BATCH * READ_BYTES <= 4 << 20
 
 
 async def test_what_can_not_be_sent_harms_no_other(publisher, redis, tools):
