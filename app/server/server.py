@@ -20,7 +20,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from server import drain, ending
 from server.entrance import EntranceFactory
 from server.frames import text_frame
-from server.http import ReplicaHTTPFactory
+from server.http import ReplicaHTTPFactory, ReplicaRequest
 from server.inbox import Inbox
 from server.lifespan import Lifespan
 from server.slot import SocketFile
@@ -145,7 +145,11 @@ class Server(DaphneServer):
         if self._extensions:
             scope["extensions"] = dict(self._extensions)
         if not isinstance(protocol, ReplicaWebSocket):
-            return super().create_application(protocol, scope)
+            queue = super().create_application(protocol, scope)
+            if isinstance(protocol, ReplicaRequest) and queue is not None:
+                task = self.connections[protocol]["application_instance"]
+                task.add_done_callback(partial(_answered, protocol))
+            return queue
         scope["asgi"] = {"version": "3.0"}
         scope.setdefault("extensions", {})["websocket.http.response"] = {}
         scope["extensions"]["fanout.socket"] = {"socket": ReplicaSocket(protocol)}
@@ -154,6 +158,12 @@ class Server(DaphneServer):
         application = inbox.run(partial(self.application, scope=scope, receive=inbox.get, send=send))
         self.connections[protocol]["application_instance"] = asyncio.get_event_loop().create_task(application)
         return inbox
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """Carry out an ASGI message; return when an HTTP client has read enough of its answer."""
+        await super().handle_reply(protocol, message)
+        if isinstance(protocol, ReplicaRequest) and protocol.pace is not None:
+            await protocol.pace.wait()
 
     def timeout_checker(self) -> None:
         """Keep every connection's limits; called two seconds after the last one is through."""
@@ -294,6 +304,10 @@ def _withdraw(port: Any) -> None:
         accepted = port.sessionno
         port.doRead()
     port.stopListening()
+
+
+def _answered(request: ReplicaRequest, application: asyncio.Future[Any]) -> None:
+    request.application_ended(application.cancelled() or application.exception() is not None)
 
 
 def _finished() -> asyncio.Future[None]:
