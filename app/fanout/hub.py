@@ -90,11 +90,13 @@ class Hub:
         last: int = 0,
         info: Any = None,
         watch: bool = False,
+        present: bool = True,
     ) -> Entry:
         """Subscribe the socket; in force when it returns. Raise Unavailable.
 
         In a durable group the client goes on behind `since`, or gets the `last` n publications first.
-        `info` is what the group's presence says of the client; who is there is told to it if it asks to `watch`.
+        `info` is what the group's presence says of the client, if it is `present` at all; who is there is told to
+        it if it asks to `watch`.
         No publication is delivered between the return and the caller's next await: what it sends
         there (`joined`, the recovered ones) arrives first.
         """
@@ -107,7 +109,7 @@ class Hub:
             await asyncio.shield(members.membership)
             entry = await members.enter(Subscription(group, socket, encoder), since, last)
             if members.roster is not None:
-                entry = _present(entry, members.roster, info, watch=watch)
+                entry = _entered(entry, members.roster, info, watch=watch, present=present)
         finally:
             members.joining -= 1
             self._release(members)
@@ -128,6 +130,11 @@ class Hub:
         group None, and the key says nothing. Raise BadData, TooLarge, Unavailable or KeyConflict.
         """
         return await publish_on(self._layer, group, data, key)
+
+    def view(self, group: str) -> View | None:
+        """Return who is in a group of which somebody here is told; None where the kind keeps no presence."""
+        members = self._members.get(group)
+        return members.roster.view if members is not None and members.roster is not None else None
 
     @property
     def groups(self) -> dict[str, int]:
@@ -221,8 +228,9 @@ class _Members:
     def leave(self, subscription: Subscription) -> None:
         """End a subscription; harmless when repeated."""
         self.delivery.remove(subscription.socket, subscription.encoder)
-        if self.roster is not None and subscription.member is not None:
-            self.roster.exit(subscription.member)
+        if self.roster is not None:
+            if subscription.member is not None:
+                self.roster.exit(subscription.member)
             self.roster.unwatch(subscription.socket, subscription.encoder)
 
     def mend(self) -> None:
@@ -246,9 +254,9 @@ class _Members:
         return Entry(subscription, self.feed.position, behind)
 
 
-def _present(entry: Entry, roster: Roster, info: Any, *, watch: bool) -> Entry:
-    """Return the entry of a subscription that has become a member of the group."""
-    place = replace(entry.subscription, member=roster.enter(info))
+def _entered(entry: Entry, roster: Roster, info: Any, *, watch: bool, present: bool) -> Entry:
+    """Return the entry of a subscription that has become a member of the group, or only looks at who is."""
+    place = replace(entry.subscription, member=roster.enter(info) if present else None)
     view = roster.watch(place.socket, place.encoder) if watch else None
     return replace(entry, subscription=place, view=view)
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
+from twisted.web.http import RESPONSES
 
 from server import channel
 from server.pace import Pace
 
 if TYPE_CHECKING:
     from server.server import Server
+
+
+for status in HTTPStatus:  # Twisted calls newer ones, 422 for example, unknown
+    RESPONSES.setdefault(status.value, status.phrase.encode())
 
 
 class ReplicaRequest(WebRequest):
