@@ -1,4 +1,4 @@
-"""The contract of durable groups over each transport, on a real fleet behind nginx: nothing lost, doubled, disordered."""
+"""The contract of durable groups over each transport, on a real fleet behind nginx."""
 
 import asyncio
 import os

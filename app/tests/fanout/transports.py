@@ -63,7 +63,7 @@ class Told:
             self.connections += 1
             with contextlib.suppress(OSError, ConnectionClosed, InvalidHandshake, httpx.TransportError, Refused):
                 await self.follow()
-            await asyncio.sleep(random.random() * AGAIN)
+            await asyncio.sleep(random.random() * AGAIN)  # noqa: S311 - no secret
 
     def place(self):
         """What a request says of where it wants to go on."""
