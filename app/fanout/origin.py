@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from django.http.request import split_domain_port, validate_host
 
+from fanout.sparse_log import SparseLog
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -58,6 +60,7 @@ class OriginRule:
         self.trusted = tuple(trusted)
         # The pages and hosts of real clients are few; strangers push each other out.
         self._remembered = lru_cache(VERDICTS)(self._judge)
+        self._log = SparseLog(logger)
 
     def allows(self, origin: bytes | None, host: bytes) -> bool:
         """Whether a page of `origin` may talk to us on `host` (the Host header)."""
@@ -67,6 +70,16 @@ class OriginRule:
     def is_ours(self, host: str) -> bool:
         """Whether the Host header names us: a name of a stranger may point here too (DNS rebinding)."""
         return validate_host(split_domain_port(host)[0], self._hosts)
+
+    def log_refused(self, what: str, origin: bytes | None, host: bytes) -> None:
+        """Tell the operator, who may know the page."""
+        self._log.warning(
+            "refused %s from the page %r on host %r: if they are yours, add the page to FANOUT_TRUSTED_ORIGINS"
+            " or the host to FANOUT_ALLOWED_HOSTS",
+            what,
+            origin,
+            host.decode("latin1"),
+        )
 
     def _judge(self, page: bytes | None, name: bytes) -> bool:
         origin, host = None if page is None else page.decode("latin1"), name.decode("latin1")
@@ -88,16 +101,5 @@ class OriginCheck:
         if self._rule.allows(origin, host):
             await self._application(scope, receive, send)
             return
-        log_refused("a WebSocket", origin, host)
+        self._rule.log_refused("a WebSocket", origin, host)
         await send({"type": "websocket.close", "code": 1008, "reason": "origin not allowed"})
-
-
-def log_refused(what: str, origin: bytes | None, host: bytes) -> None:
-    """Tell the operator, who may know the page."""
-    logger.warning(
-        "refused %s from the page %r on host %r: if they are yours, add the page to FANOUT_TRUSTED_ORIGINS"
-        " or the host to FANOUT_ALLOWED_HOSTS",
-        what,
-        origin,
-        host.decode("latin1"),
-    )

@@ -22,6 +22,11 @@ class Pace:
 
     stopProducing = resumeProducing
 
-    async def wait(self) -> None:
-        """Return when there is room."""
-        await self._free.wait()
+    async def resumed(self, seconds: float) -> bool:
+        """Return when there is room, or False after so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._free.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -113,7 +113,7 @@ class ReplicaSocket:
     def queued_bytes(self) -> int:
         """What waits in Twisted's buffers for this socket; over TLS, encrypted."""
         kernel = self._kernel
-        queued: int = len(kernel.dataBuffer) - kernel.offset + kernel._tempDataLen  # noqa: SLF001
+        queued: int = len(kernel.dataBuffer) - kernel.offset + kernel._tempDataLen  # noqa: SLF001 - Twisted is pinned
         return queued
 
     def _queue(self, frame: bytes, limit: int | None) -> None:

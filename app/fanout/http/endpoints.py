@@ -16,7 +16,7 @@ from fanout.http.poll import answer_poll
 from fanout.http.problems import Problem, problem_of
 from fanout.http.publications import publish
 from fanout.http.request import Request
-from fanout.origin import OriginRule, log_refused
+from fanout.origin import OriginRule
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -77,7 +77,7 @@ class FanoutEndpoints:
         embedded = origin is None and site not in ANY_PAGE and request.headers.get("sec-fetch-mode") != "navigate"
         page = None if origin is None else origin.encode("latin1")
         if embedded or not self._rule.allows(page, host.encode("latin1")):
-            log_refused(f"{request.method} {request.scope['path']!r}", page, host.encode("latin1"))
+            self._rule.log_refused(f"{request.method} {request.scope['path']!r}", page, host.encode("latin1"))
             raise Problem("bad_origin", "Pages of this origin may not use this server: see FANOUT_TRUSTED_ORIGINS.")
 
     def _common_headers(self, request: Request) -> dict[str, str]:
