@@ -2,23 +2,6 @@
  * Publications until they are acknowledged: sent again with the same key, so that each is in its group once.
  *
  * One publication of a group is under way at a time, and the next one only when its fate is known: that keeps their order.
- *
- * @typedef {import("./positions.js").Position} Position
- *
- * @typedef {object} Answers
- * @property {(frame: import("./protocol.js").Frame) => void} resolve
- * @property {(error: FanoutError) => void} reject
- *
- * @typedef {object} Entry
- * @property {string} group
- * @property {string} text  The frame without its id, as it was when `publish` was called.
- * @property {boolean} busy It is under way, or waits for its next attempt.
- * @property {boolean} tried It has been sent: it may have arrived.
- * @property {number} failures Attempts in a row that the server could not serve.
- * @property {(position: Position | null) => void} resolve
- * @property {(error: FanoutError) => void} reject
- * @property {ReturnType<typeof setTimeout>} limit
- * @property {ReturnType<typeof setTimeout>} [pause]
  */
 import { positionOf } from "./positions.js";
 import { FanoutError, publishFrame } from "./protocol.js";
@@ -32,31 +15,20 @@ const FAILURES = 3;
 const ABNORMAL = 1006;
 
 export class Outbox {
-  /** @type {Map<string, Entry[]>} */ #queues = new Map();
+  /** Of each group: `text` is the frame without its id; `busy` when it is under way or waits for its next attempt;
+   * `tried` when it may have arrived; `failures` in a row that the server could not serve. */
+  #queues = new Map();
 
-  /**
-   * @param {object} line
-   * @param {(text: string, answers: Answers) => boolean} line.request Send a frame; false when there is no connection.
-   * @param {(group: string) => boolean} line.mayRepeat Whether the server tells repeats by their key.
-   * @param {(error: FanoutError) => void} line.report
-   * @param {() => number} line.random
-   */
+  /** `request(frame, answers)` is false without a connection; `mayRepeat(group)` where the server tells repeats. */
   constructor({ request, mayRepeat, report, random }) {
-    this.request = request;
-    this.mayRepeat = mayRepeat;
-    this.report = report;
-    this.random = random;
+    Object.assign(this, { request, mayRepeat, report, random });
   }
 
-  /** Resolved with the position when it is acknowledged (null in an ephemeral group), rejected when it is refused or given up.
-   * @param {string} group @param {unknown} data
-   * @returns {Promise<Position | null>}
-   */
+  /** Resolved with the position when it is acknowledged (null in an ephemeral group), rejected when refused or given up. */
   publish(group, data) {
     const text = publishFrame(group, data);
     return new Promise((resolve, reject) => {
       const limit = setTimeout(() => this.#end(entry, givenUp(entry)), PUBLISH_MS);
-      /** @type {Entry} */
       const entry = { group, text, busy: false, tried: false, failures: 0, resolve, reject, limit };
       const queue = this.#queues.get(group);
       if (queue) queue.push(entry);
@@ -79,7 +51,6 @@ export class Outbox {
     for (const entry of [...this.#queues.values()].flat()) this.#end(entry, givenUp(entry));
   }
 
-  /** @param {string} group */
   #sendFirst(group) {
     const entry = this.#queues.get(group)?.[0];
     if (!entry || entry.busy) return;
@@ -90,7 +61,6 @@ export class Outbox {
     entry.tried ||= entry.busy;
   }
 
-  /** @param {Entry} entry @param {FanoutError} error */
   #failed(entry, error) {
     const { group } = entry;
     if (error.code === "unavailable") {
@@ -107,7 +77,6 @@ export class Outbox {
     }
   }
 
-  /** @param {Entry} entry @param {FanoutError | null} error @param {Position | null} [position] */
   #end(entry, error, position = null) {
     clearTimeout(entry.limit);
     clearTimeout(entry.pause);
@@ -120,7 +89,6 @@ export class Outbox {
   }
 }
 
-/** @param {Entry} entry */
 function givenUp({ tried }) {
   return tried
     ? new FanoutError("unacknowledged", "The server did not confirm this in time. It may have arrived or not.")

@@ -1,14 +1,11 @@
 /**
  * Frames, errors and addresses of the subprotocol `fanout.v1`, without a socket.
- *
- * @typedef {{type: string, id?: number, group?: string, [key: string]: any}} Frame
  */
 
 export const SUBPROTOCOL = "fanout.v1";
 
 /** Why something was refused: `code` for programs (the server's, or `not_connected`, `unacknowledged`, `left`), a sentence for people. */
 export class FanoutError extends Error {
-  /** @param {string} code @param {string} message */
   constructor(code, message) {
     super(message);
     this.name = "FanoutError";
@@ -16,10 +13,7 @@ export class FanoutError extends Error {
   }
 }
 
-/** The frame in a message, or null for what is none.
- * @param {unknown} text
- * @returns {Frame | null}
- */
+/** The frame in a message, or null for what is none. */
 export function parseFrame(text) {
   if (typeof text !== "string") return null;
   try {
@@ -36,17 +30,13 @@ export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A publish frame with a key of its own, as text: what happens to `data` afterwards does not change it.
- * @param {string} group @param {unknown} data
- */
+/** A publish frame with a key of its own, as text: what happens to `data` afterwards does not change it. */
 export const publishFrame = (group, data) => JSON.stringify({ type: "publish", group, key: newKey(), data });
 
-/** The same frame with an id. @param {string} text @param {number} id */
+/** The same frame with an id. */
 export const numbered = (text, id) => `{"id":${id},${text.slice(1)}`;
 
-/** The WebSocket address of a path or URL, seen from a page.
- * @param {string} url @param {string} [base]
- */
+/** The WebSocket address of a path or URL, seen from a page. */
 export function socketUrl(url, base = globalThis.location?.href) {
   const absolute = new URL(url, base);
   absolute.protocol = absolute.protocol.replace(/^http/, "ws");

@@ -1,11 +1,5 @@
 /**
  * When to come back after a socket has closed: pure arithmetic, no clock and no socket.
- *
- * @typedef {object} Closed
- * @property {number} code     WebSocket close code; 1006 when nothing was said.
- * @property {number} failures Attempts in a row, before this connection, that did not last; 0 when it had lasted.
- * @property {number} [hint]   Milliseconds over which the server asked to spread (its `reconnect` frame).
- * @property {boolean} [offline] The browser says that there is no network.
  */
 
 /** First step of the backoff in ms: a replica that died is replaced by another one at once. */
@@ -26,14 +20,10 @@ const TRY_AGAIN_LATER = 1013;
 
 /** Whether coming back could help: 1000 is the end that both wanted, and from 4400 on the server says that the same
  * words would be refused again. Behind 1009 the client comes back without the message that was too large.
- * @param {number} code
  */
 export const mayReturn = (code) => code !== NORMAL && code < 4400;
 
-/** Milliseconds until the next attempt.
- * @param {Closed} closed
- * @param {() => number} [random] Returns a number in [0, 1).
- */
+/** Milliseconds until the next attempt. */
 export function retryDelay({ code, failures, hint, offline }, random = Math.random) {
   // The event `online` ends this wait early; the attempt itself is for servers on this very machine.
   if (offline) return CAP_MS;
