@@ -101,7 +101,9 @@ class FanoutEndpoints:
 async def _serve(request: Request, answer: Answer, method: str, handler: Handler) -> None:
     """Answer the one method that an address has, and questions about it."""
     allowed = f"{method}, OPTIONS"
-    if request.method == "OPTIONS":
+    if not method:
+        await handler(request, answer)
+    elif request.method == "OPTIONS":
         await answer.whole(204, "", b"", _options(request, allowed))
     elif request.method != method:
         raise Problem("method_not_allowed", f"This address takes {allowed} only.", {"allow": allowed})
@@ -121,14 +123,14 @@ def _options(request: Request, allowed: str) -> dict[str, str]:
 
 
 def route_of(path: str) -> tuple[str, Handler] | None:
-    """Return the method of a path and what serves it; None for a path that is not ours."""
+    """Return the method of a path (empty: any) and what serves it; None for a path that is not ours."""
     if match := STREAM.fullmatch(path):
         serve = stream_events if match[1] == "events" else answer_poll
         return "GET", partial(serve, group=match[2] or "")
     if match := PUBLICATIONS.fullmatch(path):
         return "POST", partial(publish, group=match[1])
     if path.startswith("/groups/"):
-        return "GET", _not_found
+        return "", _not_found
     if path == "/openapi.json":
         return "GET", _describe
     return None

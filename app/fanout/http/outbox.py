@@ -44,20 +44,19 @@ class Outbox:
         self._changed = changed or asyncio.Event()
         self.bytes = 0
         """What waits, and what was taken and is not `delivered`."""
-        self.overflown = False
+        self.overflown = asyncio.Event()
 
     def put(self, *parcels: Parcel) -> None:
         """Add parcels; whoever waits is woken."""
-        if not self.overflown:
+        if not self.overflown.is_set():
             self._parcels += parcels
             self.bytes += sum(map(len, parcels))
             self._changed.set()
 
     def overflow(self) -> None:
         """Take nothing more: the client comes back behind its position."""
-        self.overflown = True
         self._parcels.clear()
-        self._changed.set()
+        self.overflown.set()
 
     def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - HTTP has no words for the end of an answer
         """See Socket; only who is too slow is closed."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LINGER = 60.0
 """Seconds after the last poll in which the group is kept: a poll and the way back to another replica and here again."""
+SHELVES_LIMIT = 1000
+"""Groups that a process stays in for nobody: one that polls thousands is no reason to be in all of them."""
 OVERLAP = 500_000
 """Microseconds by which hosts' clocks may differ, and publications overtake each other."""
 
@@ -130,10 +132,13 @@ class Shelves:
 
     async def enter(self, group: str) -> Shelf:
         """Return the shelf of a group, joined; it is kept for LINGER seconds more. Raise Unavailable."""
-        shelf = self._shelves.get(group)
-        if shelf is None:
-            shelf = self._shelves[group] = Shelf(self._hub, group)
+        shelf = self._shelves.pop(group, None) or Shelf(self._hub, group)
+        self._shelves[group] = shelf  # the last in the line of those that may be dropped
         self._keep(group)
+        if (surplus := len(self._shelves) - SHELVES_LIMIT) > 0:
+            idle = [name for name, each in self._shelves.items() if not each.wakers and each is not shelf]
+            for name in idle[:surplus]:
+                self._drop(name)
         await shelf.enter()
         return shelf
 
@@ -143,7 +148,7 @@ class Shelves:
         self._timers[group] = asyncio.get_running_loop().call_later(LINGER, self._drop, group)
 
     def _drop(self, group: str) -> None:
-        del self._timers[group]
+        self._timers.pop(group).cancel()
         shelf = self._shelves[group]
         if shelf.wakers:  # somebody waits at it
             self._keep(group)

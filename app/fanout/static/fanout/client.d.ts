@@ -1,4 +1,22 @@
-/** The client of `fanout.v1` for pages; what it promises stands in client.js. */
+/**
+ * A client of `fanout.v1` for pages: joins groups, publishes, and comes back by itself when the connection is lost.
+ *
+ *     const client = connect({ url: "/ws/", groups: ["chat.lobby"], last: 50 });
+ *     client.on("publication", ({ group, data }) => console.log(group, data));
+ *     await client.publish("chat.lobby", { message: "hi" });
+ *
+ * Durable group: every publication comes once, in order, over all reconnects, or `reset` tells that some are missing.
+ * A publish is in the group once when it is resolved, whatever the connection did meanwhile; the order of one group's
+ * publishes is kept. Rejected as `unacknowledged` it may have arrived or not.
+ *
+ * Ephemeral group: what is published while the connection is lost does not arrive, and nothing is sent twice (over
+ * polls, the latest of each value comes, and may come twice).
+ *
+ * A WebSocket that did not open twice gives way to an event stream, a stream that is held up to polls; a WebSocket is
+ * tried again beside them, and taken without a gap when it opens.
+ *
+ * The scripts are short for the wire; what needs words stands here.
+ */
 
 export type Transport = "websocket" | "sse" | "poll";
 

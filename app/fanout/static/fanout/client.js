@@ -1,21 +1,4 @@
-/**
- * A client of `fanout.v1`: joins groups, publishes, and comes back by itself when the connection is lost.
- *
- *     const client = connect({ url: "/ws/", groups: ["chat.lobby"], last: 50 });
- *     client.on("publication", ({ group, data }) => console.log(group, data));
- *     await client.publish("chat.lobby", { message: "hi" });
- *
- * Types, options and events: client.d.ts.
- *
- * Durable group: every publication comes once, in order, over all reconnects, or `reset` tells that some are missing.
- * A publish is in the group once when it is resolved, whatever the connection did meanwhile; the order of one group's
- * publishes is kept. Rejected as `unacknowledged` it may have arrived or not.
- *
- * Ephemeral group: what is published while the connection is lost does not arrive, and nothing is sent twice.
- *
- * A WebSocket that does not get through twice gives way to an event stream, that to polls; a WebSocket is tried again
- * beside them.
- */
+// A client of `fanout.v1`. What it promises, and its types: client.d.ts.
 import { HttpSocket } from "./http.js";
 import { Memberships } from "./memberships.js";
 import { Outbox } from "./outbox.js";
@@ -24,16 +7,16 @@ import { mayReturn, retryDelay } from "./retry.js";
 
 export { FanoutError };
 
-/** A handshake or an answer that takes longer, in ms, means a dead connection: TCP alone would need minutes to notice. */
+/** ms for a handshake or an answer; TCP alone would need minutes to notice. */
 export const ANSWER_MS = 15_000;
-/** A connection that held this long, in ms, was a good one: the backoff begins anew after it. */
+/** ms after which a connection was a good one: the backoff begins anew. */
 export const STABLE_MS = 5_000;
 /** Handshakes in a row that fail before HTTP is tried. */
 export const HANDSHAKES = 2;
-/** Mean time in ms between two looks whether a WebSocket gets through again; doubled each time, up to LONGEST. */
+/** Mean ms until a WebSocket is tried beside a fallback; doubled each time. */
 export const UPGRADE_MS = 60_000;
 const LONGEST_UPGRADE_MS = 600_000;
-/** Silence in ms after which a page that is looked at again asks whether the line still lives, and for how long. */
+/** ms of silence after which a page that wakes up asks whether the line still lives, and waits for the answer. */
 const SILENT_MS = 20_000;
 const CHECK_MS = 5_000;
 
@@ -128,8 +111,6 @@ export class FanoutClient extends EventTarget {
     this.#emit("error", error);
   }
 
-  // The connection
-
   #connect() {
     clearTimeout(this.#timer);
     const { base, fetch } = this.#options;
@@ -146,7 +127,7 @@ export class FanoutClient extends EventTarget {
     return new this.#options.WebSocket(this.#options.url, [SUBPROTOCOL]);
   }
 
-  // A socket that was given up may still speak: only the current one is heard.
+  // One that was given up may still speak.
   #use(socket) {
     this.#socket = socket;
     this.#hint = undefined;
@@ -158,7 +139,7 @@ export class FanoutClient extends EventTarget {
     clearTimeout(this.#timer);
     this.#unopened = 0;
     this.#openedAt = this.#heardAt = Date.now();
-    const groups = this.#memberships.names; // those that a listener adds now are joined by `join` itself
+    const groups = this.#memberships.names; // `join` itself joins those that a listener adds now
     this.#become({ state: "open" });
     for (const group of groups) this.#memberships.enter(group);
     this.#outbox.resume();
@@ -183,7 +164,7 @@ export class FanoutClient extends EventTarget {
     if (this.state.state === "closed") this.#outbox.close();
   }
 
-  // What did not open: a WebSocket may be blocked, an event stream be held up; when HTTP fails too it is the server.
+  // A WebSocket may be blocked, a stream be held up; when HTTP fails too it is the server.
   #nextTransport(blocked) {
     if (this.#transport === "websocket") return ++this.#unopened < HANDSHAKES ? "websocket" : "sse";
     if (this.#transport === "sse" && blocked) return "poll";
@@ -221,7 +202,6 @@ export class FanoutClient extends EventTarget {
     };
   }
 
-  // Give the connection up without waiting for the other side, which may never answer.
   #drop(reason) {
     const socket = this.#socket;
     if (!socket) return;
@@ -235,7 +215,7 @@ export class FanoutClient extends EventTarget {
     if (this.state.state !== "open") return;
     this.#upgrade();
     if (Date.now() - this.#heardAt < SILENT_MS) return;
-    // Any answer will do; that to the wish to leave what nobody joined costs the least.
+    // Any answer will do: that nobody is in there costs the least.
     this.#request('{"type":"leave","group":"-"}', { resolve() {}, reject() {} }, CHECK_MS);
   }
 
@@ -246,8 +226,6 @@ export class FanoutClient extends EventTarget {
     clearTimeout(this.#upgradeTimer);
     return socket;
   }
-
-  // Calls and frames
 
   #request(text, answers, limit = ANSWER_MS) {
     if (this.state.state !== "open") return false;
@@ -280,7 +258,6 @@ export class FanoutClient extends EventTarget {
     else if (frame.type === "reconnect") this.#hint = Number.isFinite(frame.retry) ? frame.retry : 0;
     else if (frame.type === "error") this.#refused(frame);
     else if (["joined", "left", "ack"].includes(frame.type)) this.#answered(frame)?.resolve(frame);
-    // Every other type belongs to a version that we do not speak.
   }
 
   #refused(frame) {
@@ -296,8 +273,6 @@ export class FanoutClient extends EventTarget {
     this.#calls.delete(id);
     return call;
   }
-
-  // Events
 
   #become(state) {
     this.state = { ...state, transport: this.#transport };

@@ -1,14 +1,10 @@
-/**
- * A WebSocket's stand-in over plain HTTP: `sse` (one event stream for all groups) or `poll`, and POST.
- *
- * It opens when the server has answered, and takes and gives the frames of `fanout.v1`. When it closes, `blocked` says
- * that HTTP works, but not this way.
- */
+// A WebSocket's stand-in over plain HTTP, with the same frames: `sse` or `poll`, and POST. It opens when the server has
+// answered; `blocked` of its close says that this way is held up.
 import { parseFrame } from "./protocol.js";
 
-/** An event stream that brings nothing within this time, in ms, is held up on its way: the server speaks at once. */
+/** ms in which a stream brings something unless it is held up. */
 export const FIRST_MS = 5_000;
-/** Longest silence in ms: the server speaks every 15 s, and answers a poll within 25 s. */
+/** ms of silence at most: the server speaks every 15 s, and answers a poll within 25 s. */
 export const SILENCE_MS = 40_000;
 
 const ABNORMAL = 1006;
@@ -21,19 +17,18 @@ export class HttpSocket {
   onopen = () => {};
   onmessage = () => {};
   onclose = () => {};
-  /** Joins that wait for their answer: group to id. */ #ids = new Map();
-  /** Groups of the request under way whose join has not been sent. */ #early = new Set();
-  /** Places in ephemeral groups. */ #cursors = new Map();
+  #ids = new Map(); // of joins without an answer, by group
+  #early = new Set(); // groups that were asked for before their join was sent
+  #cursors = new Map(); // places in ephemeral groups
   #request = new AbortController();
   #timer;
   #state = 0;
   #left = false;
 
-  /** `joins()` are the frames that join all groups that the client wants to be in, from where it is. */
+  /** `joins()`: the frames that join all groups where they are. */
   constructor(base, kind, joins, fetch = globalThis.fetch) {
     Object.assign(this, { base, kind, joins });
-    this.fetch = (path, init) =>
-      fetch(new URL(path, base), { credentials: "include", cache: "no-store", ...init });
+    this.fetch = (path, init) => fetch(new URL(path, base), { credentials: "include", cache: "no-store", ...init });
     this.#restart();
   }
 
@@ -51,7 +46,7 @@ export class HttpSocket {
     this.#request.abort();
   }
 
-  /** Ask anew, for what the client wants now; several changes at once are one. */
+  /** Ask anew; several changes at once are one. */
   #restart() {
     this.#request.abort();
     const request = (this.#request = new AbortController());
@@ -61,7 +56,7 @@ export class HttpSocket {
   async #run(request) {
     try {
       await (this.kind === "sse" ? this.#stream(request) : this.#poll(request));
-    } catch (error) {
+    } catch {
       if (!request.signal.aborted) this.#end(ABNORMAL, "The connection was lost.");
     }
   }
@@ -181,7 +176,7 @@ export class HttpSocket {
   }
 }
 
-/** What a refusal says; of one that is not the server's own only the status is known. */
+/** Of a refusal that is not the server's own only the status is known. */
 async function problemOf(answer) {
   const { code, detail, group } = await answer.json().catch(() => ({}));
   const known = answer.status === 413 ? "too_large" : answer.status > 500 ? "unavailable" : "bad_frame";

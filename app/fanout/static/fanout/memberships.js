@@ -1,4 +1,4 @@
-/** The groups we want to be in, whatever the connection does: joined anew on each one, behind what was heard last. */
+// The groups we want to be in: joined anew on each connection, behind what was heard last.
 import { placeOf, positionOf, recoveredOf } from "./positions.js";
 import { FanoutError } from "./protocol.js";
 import { retryDelay } from "./retry.js";
@@ -6,11 +6,9 @@ import { retryDelay } from "./retry.js";
 const TRY_AGAIN_LATER = 1013;
 
 export class Memberships {
-  /** Of each: `joined` on this connection (nothing is heard before), `ephemeral` as the last `joined` said, `position`
-   * behind what a listener was given, `recovering` publications still to come, `first` settled by the first answer. */
+  /** Of each: `joined` on this connection, `position` behind what a listener got, `recovering` ones still to come. */
   #groups = new Map();
 
-  /** `request(frame, answers)` is false without a connection; `connection()` tells this one from the next one. */
   constructor({ request, connection, emit, report, random }) {
     Object.assign(this, { request, connection, emit, report, random });
   }
@@ -23,7 +21,6 @@ export class Memberships {
     return Boolean(this.#groups.get(group)?.ephemeral);
   }
 
-  /** Resolved by the first `joined`, rejected when the server refuses. */
   add(group, { last = 0, presence, info }) {
     const known = this.#groups.get(group);
     if (known) return known.first;
@@ -36,7 +33,6 @@ export class Memberships {
     return membership.first;
   }
 
-  /** False if that was so already. */
   remove(group) {
     const membership = this.#groups.get(group);
     if (!membership) return false;
@@ -45,7 +41,6 @@ export class Memberships {
     return true;
   }
 
-  /** The frames that join all groups where they are. */
   joins() {
     return this.names.map((group) => this.#join(group));
   }
@@ -56,7 +51,6 @@ export class Memberships {
     return { type: "join", group, ...(position ? { since: position } : last && { last }), ...(presence && { presence }), info };
   }
 
-  /** Join a group on this connection, behind what was heard of it. */
   enter(group, failures = 0) {
     const membership = this.#groups.get(group);
     if (!membership) return;
@@ -79,7 +73,6 @@ export class Memberships {
     });
   }
 
-  /** Take a publication: it is told unless it is known; a hole is asked for. */
   published(frame) {
     const { group = "" } = frame;
     const membership = this.#groups.get(group);
@@ -97,7 +90,6 @@ export class Memberships {
     this.emit("publication", { ...frame, recovered });
   }
 
-  /** Take a reset: publications up to its position are missing. */
   reset(frame) {
     const { group = "", reason } = frame;
     const [membership, position] = [this.#groups.get(group), positionOf(frame)];
@@ -106,7 +98,6 @@ export class Memberships {
     this.emit("reset", { group, reason, ...position });
   }
 
-  /** Take who came and went. */
   present({ type, ...change }) {
     if (this.#groups.get(change.group)?.joined) this.emit("presence", change);
   }

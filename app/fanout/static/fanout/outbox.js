@@ -1,30 +1,25 @@
-/**
- * Publications until they are acknowledged: sent again with the same key, so that each is in its group once.
- *
- * One publication of a group is under way at a time, and the next one only when its fate is known: that keeps their order.
- */
+// Publications until they are acknowledged: sent again with the same key, so that each is in its group once; the next
+// one of a group when the fate of the one before is known, which keeps their order.
 import { positionOf } from "./positions.js";
 import { FanoutError, publishFrame } from "./protocol.js";
 import { retryDelay } from "./retry.js";
 
-/** A publication that was not acknowledged within this time, in ms, is given up; far below the server's memory for keys (5 minutes). */
+/** ms after which one is given up; far below the server's memory for keys (5 minutes). */
 export const PUBLISH_MS = 60_000;
 
-/** Failures that the wait between two attempts grows with: it stays below 4 s, a small part of PUBLISH_MS. */
+/** Failures that the wait grows with: it stays below 4 s. */
 const FAILURES = 3;
 const ABNORMAL = 1006;
 
 export class Outbox {
-  /** Of each group: `text` is the frame without its id; `busy` when it is under way or waits for its next attempt;
-   * `tried` when it may have arrived; `failures` in a row that the server could not serve. */
+  /** By group. `busy`: under way, or waiting for the next attempt; `tried`: it may have arrived. */
   #queues = new Map();
 
-  /** `request(frame, answers)` is false without a connection; `mayRepeat(group)` where the server tells repeats. */
+  /** `mayRepeat(group)`: whether the server tells repeats there. */
   constructor({ request, mayRepeat, report, random }) {
     Object.assign(this, { request, mayRepeat, report, random });
   }
 
-  /** Resolved with the position when it is acknowledged (null in an ephemeral group), rejected when refused or given up. */
   publish(group, data) {
     const text = publishFrame(group, data);
     return new Promise((resolve, reject) => {
@@ -46,7 +41,6 @@ export class Outbox {
     }
   }
 
-  /** There will be no connection: give everything up. */
   close() {
     for (const entry of [...this.#queues.values()].flat()) this.#end(entry, givenUp(entry));
   }
