@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from server.sockets import ANSWERS_LIMIT, TOO_SLOW, TOO_SLOW_REASON, ReplicaSocket
+from server.sockets import ANSWERS_LIMIT, TOO_SLOW, TOO_SLOW_REASON, queued_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ FIRST_LOOK, LAST_LOOK = 0.001, 0.25
 
 async def room_on_socket(protocol: ReplicaWebSocket) -> None:
     """Wait until there is room for one more message; close a client that is too slow to make some."""
-    queued = ReplicaSocket(protocol).queued_bytes
+    queued = _unread_on_socket(protocol)
     details = protocol.server.connections.get(protocol, {})
     if details.get("application_instance") is not asyncio.current_task():
         is_too_slow = queued > UNWAITED_LIMIT
@@ -34,7 +34,7 @@ async def room_on_socket(protocol: ReplicaWebSocket) -> None:
 
 def _unread_on_socket(protocol: ReplicaWebSocket) -> int:
     """Return the bytes that wait; nothing waits any more when the connection closes."""
-    return ReplicaSocket(protocol).queued_bytes if protocol.state == protocol.STATE_OPEN else 0
+    return queued_bytes(protocol.transport) if protocol.state == protocol.STATE_OPEN else 0
 
 
 async def _is_read(unread: Callable[[], int], seconds: float) -> bool:

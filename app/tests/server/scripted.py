@@ -130,6 +130,7 @@ async def hub(scope, receive, send):
         while (event := await receive())["type"] == "websocket.receive":
             await command(socket, send, *ast.literal_eval(event["text"]))
     finally:
+        note("left")
         del room[socket]
         async with changed:
             changed.notify_all()

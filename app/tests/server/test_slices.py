@@ -4,7 +4,9 @@ import asyncio
 import signal
 
 import pytest
+from websockets.asyncio.client import connect
 
+from tests import certificates
 from tests.replicas import LIMIT
 
 APPLICATION = "scripted:application"
@@ -58,6 +60,31 @@ async def test_many_tiny_frames_hold_nobody_up(replica, asked, way, kind, when):
         longest = await asyncio.to_thread(replica.said, r"noted: longest turn (\d+) ms")
     assert int(longest[1]) <= TURN_MS
     assert int(waiting[1]) <= 64
+
+
+@pytest.mark.parametrize("kind", ["unix", "tls"])
+async def test_what_is_parsed_in_slices_arrives_in_order(scripted, script, kind):
+    """Small messages by the thousand with a big one among them, also where TLS hands over more than one read."""
+    path = script({"type": "websocket.accept"})
+    opened = scripted.replica(APPLICATION).websocket(path) if kind == "unix" else over_tls(scripted, path)
+    messages = [str(number) for number in range(5000)]
+    messages.insert(2500, "x" * 500_000)
+    async with asyncio.timeout(LIMIT), opened as client:
+        sending = asyncio.create_task(send_all(client, messages))
+        assert [await client.recv() for _ in messages] == messages
+        await sending
+
+
+def over_tls(scripted, path):
+    certificate, key = certificates.write(scripted.folder)
+    endpoint = f"ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"
+    server = scripted.tcp("server", APPLICATION, "-e", endpoint)
+    return connect(f"wss://127.0.0.1:{server.port}{path}", ssl=certificates.trusting(certificate), compression=None)
+
+
+async def send_all(client, messages):
+    for message in messages:
+        await client.send(message)
 
 
 async def test_a_message_of_endless_fragments_is_ended(replica, asked):

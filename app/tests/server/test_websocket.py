@@ -399,6 +399,19 @@ async def test_what_an_application_sends_to_a_client_that_never_reads_is_bounded
     assert (close.opcode, int.from_bytes(close.data[:2], "big")) == (Opcode.CLOSE, 4008)
 
 
+@pytest.mark.parametrize("verb", ["stream", "stream aside"])
+def test_a_client_that_goes_while_a_send_waits_is_no_error(server, slow, verb):
+    """Of the application, which learns of it by its next event: what it sends until then is dropped."""
+    errors = server.log.count("Exception inside application")
+    stuck = slow()
+    stuck.do(verb, 2000, KIB)
+    next(stuck.frames())
+    stuck.socket.close()
+    server.said("noted: streamed")
+    server.said("noted: left")
+    assert server.log.count("Exception inside application") == errors
+
+
 async def test_who_reads_slowly_gets_all_that_an_application_sends(server, slow):
     """Its `send` waits meanwhile; half of what may wait has to be read in five seconds, and no more."""
     reader = slow()
