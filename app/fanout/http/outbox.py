@@ -18,7 +18,7 @@ class OutboxBroadcaster:
         """See Broadcaster."""
         size = sum(map(len, payloads))
         for socket in sockets:
-            if socket.bytes + size > limit:
+            if socket.queued_bytes + size > limit:
                 socket.overflow()
             else:
                 socket.put(*cast("Sequence[Parcel]", payloads))
@@ -27,7 +27,7 @@ class OutboxBroadcaster:
         """See Broadcaster."""
         late = []
         for socket in sockets:
-            if socket.bytes:
+            if socket.queued_bytes:
                 late.append(socket)
             else:
                 socket.put(*cast("Sequence[Parcel]", payloads))
@@ -42,7 +42,7 @@ class Outbox:
     def __init__(self, changed: asyncio.Event | None = None) -> None:
         self._parcels: list[Parcel] = []
         self._changed = changed or asyncio.Event()
-        self.bytes = 0
+        self.queued_bytes = 0
         """What waits, and what was taken and is not `delivered`."""
         self.overflown = asyncio.Event()
 
@@ -50,7 +50,7 @@ class Outbox:
         """Add parcels; whoever waits is woken."""
         if not self.overflown.is_set():
             self._parcels += parcels
-            self.bytes += sum(map(len, parcels))
+            self.queued_bytes += sum(map(len, parcels))
             self._changed.set()
 
     def overflow(self) -> None:
@@ -83,4 +83,4 @@ class Outbox:
 
     def delivered(self, parcels: Sequence[Parcel]) -> None:
         """The client has these, as far as anyone can tell."""
-        self.bytes -= sum(map(len, parcels))
+        self.queued_bytes -= sum(map(len, parcels))
