@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fanout.http.answer import Answer
     from fanout.http.parameters import Wanted
     from fanout.http.request import Request
-    from fanout.hub import Entry
+    from fanout.members import Entry
 
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {"x-accel-buffering": "no"}
@@ -83,7 +83,7 @@ class EventStream:
         """Have the client told that it is in, and what it has missed, before all that comes live."""
         frame = protocol.joined(protocol.Join(place.group), replica_of(self._request.scope), entry)
         # What is recovered moves the position by itself, one by one.
-        position = None if entry.recovered else entry.position
+        position = None if entry.recovered or entry.following else entry.position
         joined = Parcel.of(frame, JOINED, place.group, position)
         self._behind.append(chain([joined], map(ENCODER.publication, entry.recovered)))
 

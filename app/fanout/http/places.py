@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from fanout.asgi import Scope
     from fanout.http.outbox import Outbox
     from fanout.http.parameters import Wanted
-    from fanout.hub import Entry, Hub, Subscription
+    from fanout.hub import Hub
+    from fanout.members import Entry, Subscription
     from fanout.sockets import Socket
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from fanout.http.parameters import text_of
 from fanout.http.parcels import ENCODER, PUBLICATION, RESET
+from fanout.positions import Position
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from fanout.http.parameters import Wanted
     from fanout.http.parcels import Parcel
     from fanout.http.shelf import Shelf
-    from fanout.hub import Entry
-    from fanout.positions import Position
+    from fanout.members import Entry
 
 ANSWER_LIMIT = 1024 * 1024
 """Bytes of publications in one answer, or one publication; the client asks again for the rest."""
@@ -69,12 +69,16 @@ class Durable:
     @property
     def ready(self) -> bool:
         """See Polled."""
+        if self.entry.following:  # it will stir
+            return False
         return self.wanted.since is None or bool(self.entry.recovered) or self.entry.reset is not None
 
     def said(self) -> Said:
         """See Polled."""
         assert self.entry.position is not None  # noqa: S101 - the group is durable
         position, reset, size = self.entry.position, self.entry.reset, 0
+        if self.entry.following:  # and none of it may have come yet
+            position = self.wanted.since or Position(position.epoch, position.offset - self.entry.following)
         publications: list[Parcel] = []
         for parcel in self._parcels():
             size += len(parcel)

@@ -18,7 +18,8 @@ from fanout.policy import policy_for
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from fanout.hub import Hub, Subscription
+    from fanout.hub import Hub
+    from fanout.members import Subscription
     from fanout.sockets import Socket
 
 LINGER = 60.0

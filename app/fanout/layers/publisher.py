@@ -25,8 +25,10 @@ BATCH_LIMIT = 500
 class Publisher:
     """Executes commands on one Redis connection, in the order of the calls."""
 
-    def __init__(self, pool: ConnectionPool) -> None:
+    def __init__(self, pool: ConnectionPool, batch: int = BATCH_LIMIT) -> None:
+        """`batch` bounds the commands of one round trip."""
         self._pool = pool
+        self._batch = batch
         self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -50,7 +52,7 @@ class Publisher:
     async def _work(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
+                batch, self._waiting = self._waiting[: self._batch], self._waiting[self._batch :]
                 batch = [(command, answer) for command, answer in batch if not answer.cancelled()]
                 if batch:
                     await self._round_trip(batch)

@@ -16,7 +16,7 @@ from tests.redises import MASTER_NAME, eventually
 
 pytestmark = [pytest.mark.usefixtures("policies"), pytest.mark.fault, pytest.mark.slow]
 
-LEFT_SECONDS = 5
+LEFT_SECONDS = 8
 """For all to have left a master that Sentinel has replaced: they ask each second, Sentinel demotes after 10 s."""
 BACK_SECONDS = 10
 """For delivery to go on once there is a master; usually under 2 s."""
@@ -38,8 +38,8 @@ def connections(server):
 
 
 def moved(redis, count):
-    """Whether all connections lead to the second server."""
-    return (len(connections(redis.first)), len(connections(redis.second))) == (0, count)
+    """Whether all connections lead to the second server; one more may be there, which read what was missed."""
+    return not connections(redis.first) and len(connections(redis.second)) >= count
 
 
 async def lose_the_newest(redis, hubs, group, numbers):

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 import fanout
-from fanout import close_codes, errors, feed, history, presence, protocol
+from fanout import close_codes, errors, feed, follower, history, presence, protocol
 from fanout.http import events, poll, polled, problems
 
 TEXT = (Path(fanout.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
@@ -56,6 +56,7 @@ def test_the_limits_are_the_codes():
     assert f"{protocol.INFO_LIMIT} bytes" in TEXT
     assert f"more than {presence.MEMBERS_LIMIT} members" in TEXT
     assert f"within {history.KEY_WINDOW / 60:g} minutes" in TEXT
+    assert f"for {follower.STALL_LIMIT:g} s is closed" in TEXT
 
 
 def test_every_code_of_http_is_explained_with_its_status():

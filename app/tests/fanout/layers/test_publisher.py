@@ -8,7 +8,9 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fanout.errors import Unavailable
+from fanout.history import READ_BYTES
 from fanout.layers.publisher import BATCH_LIMIT, Publisher
+from fanout.layers.shard import HISTORY_BATCH
 
 
 class StandIn:
@@ -86,6 +88,14 @@ async def test_a_round_trip_is_bounded(publisher, redis):
     answers = await asyncio.gather(*(publisher.execute(number) for number in numbers))
     assert answers == [(number,) for number in numbers]
     assert [len(batch) for batch in redis.batches] == [BATCH_LIMIT, BATCH_LIMIT, 1]
+    few = Publisher(redis, 2)
+    await asyncio.gather(*(few.execute(number) for number in range(5)))
+    assert [len(batch) for batch in redis.batches[3:]] == [2, 2, 1]
+
+
+def test_a_round_trip_of_reads_is_short():
+    """What several reads of streams return together is a small part of what a second can carry."""
+    assert HISTORY_BATCH * READ_BYTES <= 4 << 20
 
 
 @pytest.mark.parametrize("failure", [RedisConnectionError("cut"), OSError("no such socket"), AttributeError("a bug")])
