@@ -1,14 +1,18 @@
 """The contract of durable groups over each transport, on a real fleet behind nginx."""
 
 import asyncio
+import json
 import os
+import re
 import signal
+import subprocess
 import uuid
 
 import httpx
 import pytest
 
 from fanout.history import History
+from fleet.options import REPOSITORY
 from tests.fanout.transports import LIMIT, TRANSPORTS, Told, post
 
 pytestmark = pytest.mark.cluster
@@ -147,6 +151,24 @@ async def test_nothing_is_lost_while_replicas_die_and_drain(own_fleet):
         assert client.resets == []
     for made in TRANSPORTS.values():
         assert {name for client in clients if type(client) is made for name in client.replicas} >= {killed, drained}
+
+
+def test_the_curl_commands_of_the_readme(fleet):
+    """They publish, poll and stream; the stream goes on until it is left."""
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    publish, poll, stream = [
+        command.replace("localhost:8080", f"127.0.0.1:{fleet.port}").replace("curl", "curl --silent --max-time 5")
+        for command in re.findall(r"^curl .*$", text, re.MULTILINE)
+        if "chat.lobby" in command
+    ]
+    assert json.loads(said(publish))["group"] == "chat.lobby"
+    assert json.loads(said(poll))["publications"][0]["data"] == {"message": "hi"}
+    assert '"data":{"message":"hi"}}\n\n' in said(stream)
+
+
+def said(command):
+    """What a command line prints."""
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False).stdout
 
 
 async def pour(http, group):

@@ -126,3 +126,31 @@ async def test_a_message_that_the_server_refuses_comes_back(enter, proxy):  # no
     await ada.say("hello")
     await ada.is_told("The name must be a string of at most 64 characters.")
     assert await ada.typed() == "hello"
+
+
+FOLLOW = """
+group => {
+  globalThis.told = [];
+  const source = new EventSource(`/events/${group}`);
+  source.onmessage = ({ data }) => told.push(JSON.parse(data).data.message);
+  return new Promise((resolve) => source.addEventListener("joined", ({ data }) => resolve(JSON.parse(data).replica)));
+}
+"""
+
+
+async def test_a_browsers_own_event_source_resumes_by_itself(enter, fleet):  # noqa: F811 - the fixture
+    """A page with nothing but `new EventSource` misses nothing when its replica is killed, or drained."""
+    room = await enter("/chat/plain-source/")
+    await room.is_line("open")
+    for exit_signal in (signal.SIGKILL, signal.SIGTERM):
+        await room.page.reload()
+        await room.is_line("open")
+        lost = await room.page.evaluate(FOLLOW, "chat.plain-source")
+        pid = fleet.pid(lost)
+        for number, line in enumerate(LINES):
+            await room.say(line)
+            if number == 10:
+                os.kill(pid, exit_signal)
+        await room.page.wait_for_function(f"() => told.at(-1) === '{LINES[-1]}'")
+        assert await room.page.evaluate("told") == LINES
+        await is_back(fleet, lost, pid)

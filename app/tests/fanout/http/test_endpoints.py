@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import uuid
 
@@ -316,6 +317,29 @@ async def test_a_client_that_does_not_read_is_cut_and_resumes(http, replica, gro
     rest = await first_events(http, f"/events/{group}", 2 + count - len(ids), headers=headers)
     numbers = [json.loads(event["data"])["data"]["message"].split(" ")[0] for event in rest[2:]]
     assert numbers == [str(number) for number in range(len(ids), count)]
+
+
+async def test_a_slow_reader_of_an_ephemeral_group_misses_what_is_superseded(http, replica):
+    """Nothing is queued for it, and it is not cut: when it reads again it gets the newest of each value."""
+    group, rounds, names = f"values.{uuid.uuid4().hex[:8]}", 40, "abcde"
+    slow = replica.connection()
+    slow.sendall(f"GET /events/{group} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    while b"joined" not in (seen := slow.recv(65536)):
+        assert seen
+    for number in range(1, rounds + 1):
+        for name in names:
+            await post(http, group, {"name": name, "number": number, "rest": "x" * 50_000})
+    newest, frames, data = {}, 0, b""
+    while newest != dict.fromkeys(names, rounds):
+        part = await asyncio.to_thread(slow.recv, 1 << 20)
+        assert part, "it was cut"
+        *whole, data = (data + part).split(b"\n\n")
+        for match in filter(None, (re.search(rb'"name":"(\w)","number":(\d+),', event) for event in whole)):
+            name, number, frames = match[1].decode(), int(match[2]), frames + 1
+            assert number > newest.get(name, 0), "an older value came behind a newer one"
+            newest[name] = number
+    slow.close()
+    assert frames < rounds * len(names) // 2
 
 
 # -- polls --------------------------------------------------------------------------------------------------
