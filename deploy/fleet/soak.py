@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 REPEAT = 20
 """Rounds where nothing else is asked for: a test that fails once in 20 is a bug."""
-ROUNDS_A_CORE = 2
+ROUNDS_A_CORE = 3
 """Rounds side by side for each core: most of their time they wait, for a Redis that stands still or a Sentinel."""
 ROUND_SECONDS = 900
-"""For one round, which takes some 150 s: what takes longer hangs, and counts as failed."""
+"""For one round, which takes some 180 s: what takes longer hangs, and counts as failed."""
 NOTHING_SELECTED = 5  # pytest's exit code
 ITSELF = "pytest itself"
 """Named in the table when a round ended before its tests had: killed, out of time, not collected."""

@@ -90,10 +90,10 @@ def test_rounds_run_side_by_side(run, shown, monkeypatch):
         return [Result("one", 1, failed=False)], ""
 
     monkeypatch.setattr(soak, "one_round", one_round)
-    assert soak.soak(Options("soak", run.root, run.root, repeat=8), run, Progress()) == 0
+    assert soak.soak(Options("soak", run.root, run.root, repeat=2 * together.parties), run, Progress()) == 0
     *rounds, table = shown
-    assert sorted(line.split()[1] for line in rounds) == [str(number) for number in range(1, 9)]
-    assert table.splitlines()[1].split()[:3] == ["one", "8", "0"]
+    assert sorted(int(line.split()[1]) for line in rounds) == list(range(1, 13))
+    assert table.splitlines()[1].split()[:3] == ["one", "12", "0"]
 
 
 def test_nothing_selected_ends_all_rounds(run, tests, shown):

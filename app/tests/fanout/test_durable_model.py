@@ -22,7 +22,7 @@ GROUP = "modelled.a"
 SIZE = 8
 LIMIT = 15
 """Seconds that anything may take; a silent gap is noticed within 2."""
-EXAMPLES, STEPS = 15, 25
+EXAMPLES, STEPS = 10, 25
 
 
 class Modelled(Policy):
@@ -189,13 +189,15 @@ class Machine(RuleBasedStateMachine):
         entry = self.run(self.patiently(lambda: each.client.join(self.hubs[hub], GROUP, last=last)))
         self.all.append(each)
         each.hub = hub
-        self.begins_at(each, entry.position.offset, last)
+        count = len(entry.recovered) + entry.following
+        assert min(entry.position.offset - max(0, len(self.log) - SIZE), last) <= count <= last
+        self.begins_at(each, entry.position.offset, count)
         return each
 
-    def begins_at(self, each, offset, last=0):
+    def begins_at(self, each, offset, count=0):
         """What the process had been told by then comes at once, what it had not yet, live."""
         assert offset <= len(self.log)
-        each.expected += self.log[max(0, offset - last) : offset]
+        each.expected += self.log[offset - count : offset]
         each.have = offset
         each.due(self.log[offset:])
 
