@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fanout.layers import FanoutLayer
     from fanout.members import Entry
     from fanout.positions import Position
+    from fanout.presence import View
     from fanout.roster import Roster
     from fanout.sockets import Socket
 
@@ -64,11 +65,13 @@ class Hub:
         last: int = 0,
         info: Any = None,
         watch: bool = False,
+        present: bool = True,
     ) -> Entry:
         """Subscribe the socket; in force when it returns. Raise Unavailable.
 
         In a durable group the client goes on behind `since`, or gets the `last` n publications first.
-        `info` is what the group's presence says of the client; who is there is told to it if it asks to `watch`.
+        `info` is what the group's presence says of the client, if it is `present` at all; who is there is told to
+        it if it asks to `watch`.
         No publication is delivered between the return and the caller's next await: what it sends
         there (`joined`, the recovered ones) arrives first. What is too much for one write follows by itself,
         in portions, and the live ones behind it; a socket that reads none of it is closed with 4008.
@@ -82,7 +85,7 @@ class Hub:
             await asyncio.shield(members.membership)
             entry = await members.enter(Subscription(group, socket, encoder), since, last)
             if members.roster is not None:
-                entry = _present(entry, members.roster, info, watch=watch)
+                entry = _entered(entry, members.roster, info, watch=watch, present=present)
         finally:
             members.joining -= 1
             self._release(members)
@@ -103,6 +106,11 @@ class Hub:
         group None, and the key says nothing. Raise BadData, TooLarge, Unavailable or KeyConflict.
         """
         return await publish_on(self._layer, group, data, key)
+
+    def view(self, group: str) -> View | None:
+        """Return who is in a group of which somebody here is told; None where the kind keeps no presence."""
+        members = self._members.get(group)
+        return members.roster.view if members is not None and members.roster is not None else None
 
     @property
     def groups(self) -> dict[str, int]:
@@ -176,9 +184,9 @@ class Hub:
             await asyncio.gather(*(feed.check() for feed in quiet))
 
 
-def _present(entry: Entry, group: Roster, info: Any, *, watch: bool) -> Entry:
-    """Return the entry of a subscription that has become a member of the group."""
-    place = replace(entry.subscription, member=group.enter(info))
+def _entered(entry: Entry, group: Roster, info: Any, *, watch: bool, present: bool) -> Entry:
+    """Return the entry of a subscription that has become a member of the group, or only looks at who is."""
+    place = replace(entry.subscription, member=group.enter(info) if present else None)
     view = group.watch(place.socket, place.encoder) if watch else None
     return replace(entry, subscription=place, view=view)
 

@@ -118,8 +118,9 @@ class Members:
         if place in self._followers:
             self._followers.pop(place).stop()
         self.delivery.remove(*place)
-        if self.roster is not None and subscription.member is not None:
-            self.roster.exit(subscription.member)
+        if self.roster is not None:
+            if subscription.member is not None:
+                self.roster.exit(subscription.member)
             self.roster.unwatch(subscription.socket, subscription.encoder)
 
     def mend(self) -> None:

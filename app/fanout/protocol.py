@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fanout.errors import FanoutError
     from fanout.members import Entry
     from fanout.positions import Position
-    from fanout.presence import Change
+    from fanout.presence import Change, View
     from fanout.publication import Publication
 
 SUBPROTOCOL = "fanout.v1"
@@ -120,7 +120,7 @@ def joined(frame: Join, replica: str, entry: Entry) -> bytes:
     if entry.subscription.member is not None:
         answer["member"] = entry.subscription.member
     if entry.view is not None:
-        answer["presence"] = {"count": entry.view.count, "members": _members(entry.view.members)}
+        answer["presence"] = there(entry.view)
     return encode(answer)
 
 
@@ -177,6 +177,11 @@ class Encoder:
         if change.leave:
             frame["leave"] = change.leave
         return encode(frame)
+
+
+def there(view: View) -> dict[str, Any]:
+    """Who is in a group."""
+    return {"count": view.count, "members": _members(view.members)}
 
 
 def _members(members: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -88,6 +88,11 @@ class Roster:
         self._watchers.add(socket, encoder)
         return self._told
 
+    @property
+    def view(self) -> View:
+        """Who is there, as those who watch were told."""
+        return self._told
+
     def unwatch(self, socket: Socket, encoder: Encoder) -> None:
         """Tell the socket nothing more."""
         self._watchers.remove(socket, encoder)
