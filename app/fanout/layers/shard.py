@@ -37,7 +37,8 @@ class Shard:
         self.publisher = Publisher(self._redis.connection_pool)
         self.history = Publisher(self._redis.connection_pool)
         """Reads streams: who waits for a long answer keeps no publisher waiting."""
-        self.reader = Reader(self._redis.connection_pool, on_message, on_lost, on_back)
+        self._on_lost = on_lost
+        self.reader = Reader(self._redis.connection_pool, on_message, self._lost, on_back)
 
     async def publish(self, channel: bytes, payload: bytes) -> None:
         """PUBLISH; return when Redis has taken it. Raise Unavailable."""
@@ -45,6 +46,12 @@ class Shard:
             await self.publisher.execute("PUBLISH", channel, payload)
         except RedisError as error:
             raise Unavailable(f"Redis refused the message: {error}") from error
+
+    def _lost(self) -> None:
+        # Whatever the reader's connection was lost for, the others may lead to the same dead or replaced server.
+        self.publisher.renew()
+        self.history.renew()
+        self._on_lost()
 
     async def aclose(self) -> None:
         """Close both connections; they open again when used again."""
