@@ -55,7 +55,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "back" in self.path and (place := self.headers["X-Send-Back"]):
             self.send_back(place)
             return
-        if self.path.startswith("/events/"):
+        if self.path.startswith("/events"):
             self.stream()
             return
         body = json.dumps(
