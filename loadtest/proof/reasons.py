@@ -31,8 +31,8 @@ class Evidence:
     delivered: Latency | None
     publications: int
     acknowledged: int
-    unknown: int
-    """Lost publications of which nobody knows who made them."""
+    unknown: Count
+    """Deliveries of publications of which nobody knows who made them."""
     contradicted: int
     misplaced: int
     resets: Mapping[str, int]
@@ -66,7 +66,8 @@ def weigh(evidence: Evidence, terms: Terms) -> tuple[Verdict, str, list[str]]:
         verdict, why = Verdict.INVALID, [*invalid, *soft]
     else:
         return Verdict.PROVED, _proved(evidence), []
-    return verdict, f"{verdict.capitalize()}: {why[0]}", why
+    why = [f"{reason[0].upper()}{reason[1:]}" for reason in why]
+    return verdict, why[0], why
 
 
 def _proved(evidence: Evidence) -> str:
@@ -74,7 +75,7 @@ def _proved(evidence: Evidence) -> str:
     where = "on the one replica" if many == 1 else f"from each of {many} replicas to each"
     late = f"; 99 % within {evidence.delivered.p99:.0f} ms" if evidence.delivered else ""
     return (
-        f"Proved: {evidence.publications:,} publications, {where}: {whole.received:,} deliveries, "
+        f"{evidence.publications:,} publications, {where}: {whole.received:,} deliveries, "
         f"nothing lost, doubled or out of order{late}."
     )
 
@@ -91,8 +92,8 @@ def _hard(evidence: Evidence) -> Iterator[str]:
     wrong = [cell for cell in evidence.cells if _amount(cell) and cell not in deaf]
     if wrong:
         yield _worst(max(wrong, key=_amount), evidence.whole, len(wrong))
-    if evidence.unknown:
-        yield f"{evidence.unknown:,} of the lost deliveries are of publications that nobody received at all."
+    if evidence.unknown.lost:
+        yield f"{evidence.unknown.lost:,} more deliveries are lost, of publications that nobody received at all."
     if evidence.contradicted:
         yield f"{evidence.contradicted:,} publications were acknowledged at an offset where another one was delivered."
     if evidence.misplaced:
@@ -112,14 +113,16 @@ def _worst(cell: Cell, whole: Count, cells: int) -> str:
         for many, what in ((count.lost, "lost"), (count.doubled, "doubled"), (count.disordered, "out of order"))
         if many
     ]
-    of = "publications whose publisher is unknown" if cell.publisher == "?" else f"what {cell.publisher} published"
     rest = (
         f" Over all {cells} such cells: {whole.lost:,} lost, {whole.doubled:,} doubled, "
         f"{whole.disordered:,} out of order."
         if cells > 1
         else ""
     )
-    return f"of {of}, {cell.receiver} delivered {' and '.join(parts)} of {count.expected:,}.{rest}"
+    return (
+        f"of what was published on {cell.publisher}, {cell.receiver} delivered {' and '.join(parts)} "
+        f"of {count.expected:,}.{rest}"
+    )
 
 
 def _soft(evidence: Evidence, terms: Terms) -> Iterator[str]:

@@ -110,7 +110,9 @@ def conclude(ledgers: Sequence[Ledger], terms: Terms, events: Sequence[Event] = 
         delivered=delivered,
         publications=len(sent),
         acknowledged=sum(len(account.taken) for account in counted.books.accounts.values()),
-        unknown=sum(tally.lost for (publisher, _), tally in counted.cells.items() if publisher == UNKNOWN),
+        unknown=sum(
+            (tally.count() for (publisher, _), tally in counted.cells.items() if publisher == UNKNOWN), Count()
+        ),
         contradicted=sum(len(stream.contradicted) for stream in counted.books.streams.values()),
         misplaced=sum(len(stream.misplaced) for stream in counted.books.streams.values()),
         resets=dict(counted.resets),
@@ -175,14 +177,12 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _cells(ledgers: Sequence[Ledger], counted: Counted, replicas: Sequence[str]) -> list[Cell]:
-    names = [*replicas, *({UNKNOWN} & {publisher for publisher, _ in counted.cells})]
     cells = []
-    for publisher in names:
+    for publisher in replicas:
         for receiver in replicas:
             times = (ledger.latencies.get(publisher, {}).get(receiver, {}) for ledger in ledgers)
             count = counted.cells.get((publisher, receiver), Tally()).count()
-            if publisher != UNKNOWN or count != Count():
-                cells.append(Cell(publisher, receiver, count, merged(map(Counter, times)).latency()))
+            cells.append(Cell(publisher, receiver, count, merged(times).latency()))
     return cells
 
 
