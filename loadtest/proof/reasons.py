@@ -114,15 +114,12 @@ def _worst(cell: Cell, whole: Count, cells: int) -> str:
         if many
     ]
     rest = (
-        f" Over all {cells} such cells: {whole.lost:,} lost, {whole.doubled:,} doubled, "
+        f" Over all {cells} cells with faults: {whole.lost:,} lost, {whole.doubled:,} doubled, "
         f"{whole.disordered:,} out of order."
         if cells > 1
         else ""
     )
-    return (
-        f"of what was published on {cell.publisher}, {cell.receiver} delivered {' and '.join(parts)} "
-        f"of {count.expected:,}.{rest}"
-    )
+    return f"of {count.expected:,} deliveries from {cell.publisher} to {cell.receiver} {' and '.join(parts)}.{rest}"
 
 
 def _soft(evidence: Evidence, terms: Terms) -> Iterator[str]:
