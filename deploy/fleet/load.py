@@ -109,6 +109,7 @@ def locust(wanted: Load, host: str, asked: Options, run: Run, *more: str) -> int
     """Run the proof; return its exit code."""
     command = [
         str(BIN / "locust"), "-f", str(REPOSITORY / "loadtest" / "ws.py"), "--host", host,
+        "--json-file", str(run.root / "proof" / "locust"),  # instead of tables on the terminal
         "--report", str(run.root / "proof"), *wanted.arguments(), *more,
     ]  # fmt: skip
     # For what the proof itself asks of make: --chaos.

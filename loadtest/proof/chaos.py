@@ -61,7 +61,10 @@ class Chaos:
         """Begin nothing more, wait for what is under way; return what was done."""
         self._stopped = True
         self._task.join()
-        return self.events
+        return self.events + [
+            Event(at, name, detail=f"the run ended before second {at:.0f}: let it run longer.", failed=True)
+            for at, name in self._steps[len(self.events) :]
+        ]
 
     def _run(self) -> None:
         for at, name in self._steps:

@@ -14,6 +14,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from proof import chaos, crew, limits, machine, options, output, session, target
 from proof.errors import ProofError
+from proof.live import Live
 from proof.result import Result, Verdict
 from proof.users import ProofUser
 from proof.verdict import Terms, conclude
@@ -41,6 +42,8 @@ class Conductor:
         )
         self._chaos: chaos.Chaos | None = None
         self._running = False
+        self._live: Live | None = None
+        self._untold = ""
         self._began = datetime.now(UTC)
         self.result: Result | None = None
         if web_ui is not None:
@@ -61,6 +64,7 @@ class Conductor:
         hooks.test_start.add_listener(lambda **_: conductor.start())
         hooks.test_stopping.add_listener(lambda **_: conductor.finish())
         hooks.quitting.add_listener(lambda **_: conductor.finish())
+        hooks.quit.add_listener(lambda **_: conductor.tell())
         if environment.parsed_options.headless:
             conductor.refuse_at_once()
 
@@ -78,6 +82,7 @@ class Conductor:
             self._conclude_refused(error)
             if isinstance(self._runner, MasterRunner):
                 self._runner.quit()
+            self.tell()
             sys.exit(Verdict.INVALID.exit_code)
 
     def start(self) -> None:
@@ -102,6 +107,8 @@ class Conductor:
         self._running = True
         steps = chaos.schedule(given.chaos, self._flow_seconds()) if given.chaos else []
         started = time.monotonic()
+        if given.headless:
+            self._live = Live(self._crew.snapshots, self._flow_seconds() or 0.0)
         self._chaos = chaos.Chaos(steps, lambda: time.monotonic() - started if self._running else None)
 
     @property
@@ -142,6 +149,8 @@ class Conductor:
         if not self._running:
             return
         given = self._environment.parsed_options
+        if self._live is not None:
+            self._live.stop()
         try:
             done = self._chaos.finish() if self._chaos else []
             targets = self._crew.hush(given.settle)
@@ -194,7 +203,15 @@ class Conductor:
             command=shlex.join(["locust", *sys.argv[1:]]),
         )
         self._environment.process_exit_code = self.result.verdict.exit_code
-        output.publish(self.result, options.folder(given.report))
+        self._untold = output.save(self.result, options.folder(given.report))
+        if not given.headless:
+            self.tell()
+
+    def tell(self) -> None:
+        """Print the verdict, once: with --headless behind all that Locust prints."""
+        if self.result is not None and self._untold:
+            output.tell(self.result, self._untold)
+            self._untold = ""
 
 
 def _refuse_nobody(users: int | None) -> None:

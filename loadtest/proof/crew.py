@@ -11,6 +11,7 @@ from proof import session
 from proof.clock import Clock, Reading, best
 from proof.ledger import unpack
 from proof.limits import Room, room
+from proof.live import snapshot
 from proof.plan import plan_of
 from proof.station import Station
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from proof.ledger import Ledger
 
 MESSAGE = "proof"
+PROGRESS = "proof_progress"
+"""Where a worker's report to Locust's master carries its snapshot."""
 READINGS = 5
 """Exchanges of which the quickest tells a worker's clock."""
 ANSWER = 10.0
@@ -49,6 +52,9 @@ class Crew(Protocol):
 
     def settle(self, targets: Targets, seconds: float) -> list[Ledger]:
         """Wait for what was acknowledged; return what everybody knows."""
+
+    def snapshots(self) -> list[dict[str, Any]]:
+        """Return how each process' last second was."""
 
     @property
     def troubles(self) -> list[str]:
@@ -79,6 +85,10 @@ class Own:
         self._station = Station("local", plan, Clock(), environment.stats)
         session.begin(self._station)
 
+    def snapshots(self) -> list[dict[str, Any]]:
+        """Return how the last second was."""
+        return [snapshot(self._station)] if self._station else []
+
     def hush(self, seconds: float) -> Targets:
         """Stop publishing."""
         return self._station.hush(seconds) if self._station else {}
@@ -100,8 +110,10 @@ class Remote:
         self._answers: dict[str, dict[str, Any]] = {}
         self._names: list[str] = []
         self._began: dict[str, Reading] = {}
+        self._said: dict[str, dict[str, Any]] = {}
         self.troubles: list[str] = []
         runner.register_message(MESSAGE, self._hear)
+        environment.events.worker_report.add_listener(self._hear_report)
 
     @property
     def clocks(self) -> dict[str, float]:
@@ -119,12 +131,22 @@ class Remote:
 
     def begin(self, options: Namespace) -> None:  # noqa: ARG002 - Locust hands them to the workers
         """Nothing: the workers begin when Locust hands them the options."""
+        self._said.clear()
         self.troubles = [
             f"the clock of {self._short(name)} is known to {reading.doubt * 1000:.0f} ms only, too badly for latencies."
             for name, reading in self._began.items()
             if reading.doubt > DOUBT
         ]
         self.troubles += [f"{self._short(name)} does not answer." for name in self._names if name not in self._began]
+
+    def snapshots(self) -> list[dict[str, Any]]:
+        """Return what the workers said last; they say it with their reports to Locust."""
+        return [self._said[name] for name in self._names if name in self._said]
+
+    def _hear_report(self, client_id: str, data: dict[str, Any]) -> None:
+        """Keep what a worker says of its last second."""
+        if PROGRESS in data:
+            self._said[client_id] = data.pop(PROGRESS)
 
     def hush(self, seconds: float) -> Targets:
         """Stop publishing everywhere."""
@@ -197,6 +219,7 @@ class Hand:
         self.is_done = True
         """Whether the ledger of the last run is on its way to the master."""
         runner.register_message(MESSAGE, self._hear, concurrent=True)
+        environment.events.report_to_master.add_listener(lambda client_id, data: self._report(data))  # noqa: ARG005 - by name
 
     def begin(self) -> None:
         """Make the station of a run that the master has accepted."""
@@ -208,6 +231,10 @@ class Hand:
         self._station = Station(f"worker-{plan.index}", plan, self._clock, self._environment.stats)
         self.is_done = False
         session.begin(self._station)
+
+    def _report(self, data: dict[str, Any]) -> None:
+        if self._station is not None and not self._station.is_closed:
+            data[PROGRESS] = snapshot(self._station)
 
     def _hear(self, environment: Environment, msg: Any, **_: Any) -> None:  # noqa: ARG002 - Locust's way to call
         answer = self._do(msg.data)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
+
+from markupsafe import escape
+
+from proof import report, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,22 +16,34 @@ if TYPE_CHECKING:
 
     from proof.result import Result
 
-JSON = "proof.json"
+JSON, HTML = "proof.json", "proof.html"
 
 
-def publish(result: Result, folder: Path) -> None:
-    """Tell the verdict and keep the result."""
-    sys.stdout.flush()
+def save(result: Result, folder: Path) -> str:
+    """Keep the result and its report; return where they are, or why they could not be kept."""
+    try:
+        result.save(folder / JSON)
+        report.write(result, folder / HTML)
+    except OSError as error:
+        return f"The report could not be written to {folder} ({error.strerror}): give another folder with --report."
+    return f"report: {folder / HTML}, as JSON: {folder / JSON}"
+
+
+def tell(result: Result, where: str) -> None:
+    """Print the verdict; on standard error what is no success."""
     stream = sys.stdout if result.verdict.exit_code == 0 else sys.stderr
-    stream.write(f"\n{result.sentence}\n")
-    for reason in result.reasons[1:]:
-        stream.write(f"  also: {reason}\n")
-    for worker in result.workers:
-        stream.write(f"generator {worker.name}: {worker.cpu:.0%} of a core (peak {worker.cpu_peak:.0%})\n")
+    sys.stdout.flush()
+    wide = shutil.get_terminal_size((terminal.WIDTH, 0)).columns
+    text = terminal.summary(result, colour=terminal.in_colour(stream), width=min(wide, terminal.WIDTH))
+    stream.write(f"{text.rstrip()}\n\n{where}\n")
     stream.flush()
-    result.save(folder / JSON)
 
 
 def serve(web_ui: Any, result: Callable[[], Result | None]) -> None:
-    """Show the verdict in Locust's web interface, under /proof."""
-    del web_ui, result
+    """Show the last verdict in Locust's web interface, under /proof."""
+
+    @web_ui.app.route("/proof")  # type: ignore[untyped-decorator]
+    @web_ui.auth_required_if_enabled  # type: ignore[untyped-decorator]
+    def proof() -> str:
+        found = result()
+        return report.render(found) if found else str(escape("No run has ended yet: start one, and stop it."))

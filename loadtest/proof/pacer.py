@@ -92,10 +92,13 @@ class Pacer:
         self._phase = plan.index / plan.workers
         self._clock = clock
         self._task: gevent.Greenlet | None = None
+        self.began: float | None = None
+        """Seconds of the master's clock at which publishing began."""
 
     def start(self) -> None:
         """Begin; harmless when repeated."""
         if self._task is None and self._every:
+            self.began = self._clock.now() / SECOND
             self._task = gevent.spawn(self._run)
 
     def stop(self) -> None:

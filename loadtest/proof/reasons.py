@@ -29,6 +29,8 @@ class Evidence:
     cells: Sequence[Cell]
     workers: Sequence[Worker]
     delivered: Latency | None
+    """While nothing was done to the fleet."""
+    has_chaos: bool
     publications: int
     acknowledged: int
     unknown: Count
@@ -73,11 +75,15 @@ def weigh(evidence: Evidence, terms: Terms) -> tuple[Verdict, str, list[str]]:
 def _proved(evidence: Evidence) -> str:
     many, whole = len(evidence.replicas), evidence.whole
     where = "on the one replica" if many == 1 else f"from each of {many} replicas to each"
-    late = f"; 99 % within {evidence.delivered.p99:.0f} ms" if evidence.delivered else ""
+    late = f"; 99 % within {evidence.delivered.p99:.0f} ms{_calm(evidence)}" if evidence.delivered else ""
     return (
         f"{evidence.publications:,} publications, {where}: {whole.received:,} deliveries, "
         f"nothing lost, doubled or out of order{late}."
     )
+
+
+def _calm(evidence: Evidence) -> str:
+    return " while nothing was done to the fleet" if evidence.has_chaos else ""
 
 
 # -- what breaks the proof ------------------------------------------------------------------------------------
@@ -114,15 +120,12 @@ def _worst(cell: Cell, whole: Count, cells: int) -> str:
         if many
     ]
     rest = (
-        f" Over all {cells} such cells: {whole.lost:,} lost, {whole.doubled:,} doubled, "
+        f" Over all {cells} cells with faults: {whole.lost:,} lost, {whole.doubled:,} doubled, "
         f"{whole.disordered:,} out of order."
         if cells > 1
         else ""
     )
-    return (
-        f"of what was published on {cell.publisher}, {cell.receiver} delivered {' and '.join(parts)} "
-        f"of {count.expected:,}.{rest}"
-    )
+    return f"of {count.expected:,} deliveries from {cell.publisher} to {cell.receiver} {' and '.join(parts)}.{rest}"
 
 
 def _soft(evidence: Evidence, terms: Terms) -> Iterator[str]:
@@ -130,8 +133,8 @@ def _soft(evidence: Evidence, terms: Terms) -> Iterator[str]:
         slow = max((cell for cell in evidence.cells if cell.latency), key=lambda each: each.latency.p99)  # type: ignore[union-attr]
         assert slow.latency is not None  # noqa: S101 - only those were compared
         yield (
-            f"99 % of the deliveries took up to {evidence.delivered.p99:,.0f} ms, more than the limit of "
-            f"{terms.p99:,.0f} ms; slowest from {slow.publisher} to {slow.receiver} ({slow.latency.p99:,.0f} ms)."
+            f"99 % of the deliveries took up to {evidence.delivered.p99:,.0f} ms{_calm(evidence)}, more than "
+            f"the limit of {terms.p99:,.0f} ms; slowest from {slow.publisher} to {slow.receiver} ({slow.latency.p99:,.0f} ms)."
         )
     if evidence.gone and terms.server_answers:
         yield f"{evidence.gone:,} of {evidence.clients:,} clients could not come back, though the server answers."

@@ -161,6 +161,15 @@ class Station:
         """So many publications have come late on purpose, or were caught up with after a reconnect."""
         self._tick(self.clock.now()).received += count
 
+    def last_tick(self) -> tuple[int, Tick]:
+        """Return the last whole second."""
+        second = self.clock.now() // SECOND - 1
+        return second, self._ticks.get(second, Tick())
+
+    def faults(self) -> int:
+        """Return how much was doubled, out of order or passed over so far; what is on its way is not lost yet."""
+        return sum(_faults(receiver) for receiver in self.ledger.receivers)
+
     # -- the end ----------------------------------------------------------------------------------------------
 
     def wait_joined(self, seconds: float) -> None:
@@ -227,3 +236,14 @@ class Station:
             tick.cpu = (now_used - used) / (now_at - at)
             tick.users = self._joined
             used, at = now_used, now_at
+
+
+def _faults(receiver: Receiver) -> int:
+    track = receiver.offsets
+    numbered = (
+        len(track.doubled) + len(track.disordered) + sum(last - first + 1 for first, last in track.holes)
+        if track
+        else 0
+    )
+    heard = [each for connection in receiver.connections for each in connection.heard.values()]
+    return numbered + sum(each.doubled + each.disordered + len(each.holes) for each in heard)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PAIRS_KEPT = 100
 SECOND = 1_000_000
 PEAK_SECONDS = 5
+CALM_AFTER = 5
+"""Seconds after an event for which the limit of the latency does not hold: those who were cut come back."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ def conclude(ledgers: Sequence[Ledger], terms: Terms, events: Sequence[Event] = 
     evidence = reasons.Evidence(
         cells=cells,
         workers=workers,
-        delivered=delivered,
+        delivered=merged(tick.delivered for second, tick in ticks.items() if _is_calm(second, began, events)).latency(),
+        has_chaos=bool(events),
         publications=len(sent),
         acknowledged=sum(len(account.taken) for account in counted.books.accounts.values()),
         unknown=sum(
@@ -141,6 +144,12 @@ def conclude(ledgers: Sequence[Ledger], terms: Terms, events: Sequence[Event] = 
         began=began / SECOND,
         seconds=(ended - began) / SECOND,
     )
+
+
+def _is_calm(second: int, began: int, events: Sequence[Event]) -> bool:
+    """Return whether nothing was done to the fleet in this second, or shortly before."""
+    at = second - began / SECOND
+    return not any(event.at - 1 <= at <= (event.until or event.at) + CALM_AFTER for event in events)
 
 
 def _badness(pair: Pair) -> tuple[int, int]:
