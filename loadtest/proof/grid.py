@@ -54,7 +54,7 @@ def total(result: Result) -> Count:
 def rows(result: Result) -> list[list[Cell]]:
     """Return the cells: a row for each publisher's replica, a column for each receiver's."""
     size = len(result.replicas)
-    return [result.cells[start : start + size] for start in range(0, size * size, size)]
+    return [result.cells[row * size : (row + 1) * size] for row in range(size)]
 
 
 def worst(result: Result) -> Cell | None:

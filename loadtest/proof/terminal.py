@@ -84,7 +84,7 @@ class _Style:
 
 
 def _head(result: Result, style: _Style) -> str:
-    reasons = [reason for reason in result.reasons if reason != result.sentence]
+    reasons = [reason for reason in result.reasons if reason.rstrip(".") not in result.sentence]
     lines = ["", f"{style(result.verdict.upper(), result.verdict)}  {_plain(result.sentence)}"]
     return "\n".join([*lines, *(f"  - {_plain(reason)}" for reason in reasons)])
 
