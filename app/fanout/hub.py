@@ -79,6 +79,7 @@ class Hub:
         self._watcher: asyncio.Task[None] | None = None
         self._heartbeat = Heartbeat(layer, self._forget, self._refresh)
         self._ending: set[asyncio.Task[None]] = set()
+        self._filled = 0
 
     async def join(  # noqa: PLR0913 - all but the place itself by name
         self,
@@ -134,11 +135,17 @@ class Hub:
         """Subscriptions of this process by group."""
         return {group: members.delivery.sockets for group, members in self._members.items()}
 
+    @property
+    def filled(self) -> int:
+        """Publications of durable groups that were missed live and delivered from the stream, since the beginning."""
+        return self._filled + sum(members.filled for members in self._members.values())
+
     def _release(self, members: _Members) -> None:
         """Leave the group on the layer when nobody here is in it or about to be."""
         if members.delivery.sockets or members.joining or self._members.get(members.group) is not members:
             return
         del self._members[members.group]
+        self._filled += members.filled
         members.end()
         if members.roster is not None:
             task = asyncio.create_task(members.roster.end())
@@ -209,6 +216,11 @@ class _Members:
             self._layer.unsubscribe(self.group, self._receiver)
             raise
 
+    @property
+    def filled(self) -> int:
+        """Publications that were missed live and delivered from the stream."""
+        return self.feed.filled if self.feed else 0
+
     def end(self) -> None:
         """Leave the group on the layer."""
         if self.feed is not None:
@@ -266,6 +278,12 @@ def get_hub() -> Hub:
     if hub is None:
         hub = _hubs[loop] = Hub(default_layer())
     return hub
+
+
+def filled() -> int:
+    """Return how many publications the hub of the running event loop had to fetch from streams; 0 without a hub."""
+    hub = _hubs.get(asyncio.get_running_loop())
+    return hub.filled if hub is not None else 0
 
 
 async def close_hub() -> None:

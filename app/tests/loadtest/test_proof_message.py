@@ -21,7 +21,9 @@ def test_a_replica_may_have_no_name():
     assert read(write(said, 100)) == said
 
 
-@pytest.mark.parametrize("text", ["", "hi", "proof", "proof a b", "proof a x 1 web-1 ", "proof a 1 x web-1 ", "Proof a 1 1 w "])
+@pytest.mark.parametrize(
+    "text", ["", "hi", "proof", "proof a b", "proof a x 1 web-1 ", "proof a 1 x web-1 ", "Proof a 1 1 w "]
+)
 def test_what_others_say_is_nothing_of_ours(text):
     """A person who talks in a room of the proof does not disturb it."""
     assert read(text) is None

@@ -52,7 +52,9 @@ def test_every_count_is_what_a_look_at_each_message_finds(data):
             rng.shuffle(arrivals)
         present = rng.random() < 0.8
         world.receive(replica, arrivals, behind, present=present)
-        look_at_each(world, replica, behind, arrivals, max(arrivals, default=behind), present * acknowledged, truth)
+        look_at_each(
+            world, truth, replica=replica, behind=behind, arrivals=arrivals, acknowledged=present * acknowledged
+        )
     outcome = conclude(world.ledgers, TERMS)
     seen = set().union(*({s.offset for s in ledger.sightings.get(GROUP, [])} for ledger in world.ledgers))
     unknown = {offset for offset in world.made if offset not in seen and not is_acknowledged(world, offset)}
@@ -74,10 +76,10 @@ def is_acknowledged(world, offset):
     return world.publishers[number].offsets[seq - 1] > 0
 
 
-def look_at_each(world, replica, behind, arrivals, newest, acknowledged, truth):
+def look_at_each(world, truth, *, replica, behind, arrivals, acknowledged):
     """Add what each message of the stream came to at one receiver."""
     for offset, (number, _) in world.made.items():
-        if not behind < offset <= max(newest, acknowledged):
+        if not behind < offset <= max(acknowledged, *arrivals, 0):
             continue
         first = arrivals.index(offset) if offset in arrivals else None
         counts = truth.setdefault((world.replicas[number], replica, offset), Counter())

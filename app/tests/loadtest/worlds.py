@@ -56,13 +56,11 @@ class World:
             ledger.sightings.setdefault(GROUP, []).append(Sighting(offset, self.publishers[publisher].name, seq))
             self._time(ledger, publisher, replica, offset)
         track.leave()
-        ledger.receivers.append(
-            Receiver(f"{number}.r", KIND, GROUP, track, is_present=present, is_connected=present)
-        )
+        ledger.receivers.append(Receiver(f"{number}.r", KIND, GROUP, track, is_present=present, is_connected=present))
         ledger.kinds[KIND].users += 1
         return track
 
-    def listen(self, replica, arrivals, joined=0, left=0, *, kind="PlainUser", latest=False, present=True):  # noqa: PLR0917
+    def listen(self, replica, arrivals, joined=0, left=0, *, kind="PlainUser", latest=False, present=True):
         """Add a receiver without offsets; `joined` and `left` are offsets after which it came and went."""
         number = sum(len(ledger.receivers) for ledger in self.ledgers)
         moment = lambda offset: 1000 * SECOND + offset * EVERY + EVERY // 2  # noqa: E731 - half way to the next
