@@ -170,6 +170,7 @@ class Feed:
     async def _mend_once(self) -> None:
         # What came before the question is in the stream that answers, or lost.
         covered = len(self._waiting)
+        came = {publication.position.offset for publication in self._waiting if publication.position}
         top = await self._layer.top(self._group)
         del self._waiting[:covered]
         after = top.translate(self.position)
@@ -185,8 +186,8 @@ class Feed:
                 self._begin_anew(top, TRIMMED)
                 return
             for publication in missed:
-                self.filled += 1
                 self._advance(publication)
+                self.filled += self._offset not in came
 
     def _begin_anew(self, top: Top, reason: str) -> None:
         logger.warning("reset %s at %s: %s", self._group, top.position, RESET_REASONS[reason])
