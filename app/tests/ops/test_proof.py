@@ -17,8 +17,8 @@ def test_a_value_is_the_latest_of_its_name():
 
 
 @pytest.mark.parametrize(
-    "data", [None, [], "x", {}, {"name": "cpu"}, {"message": "17"}, {"name": "", "message": "1"}, {"name": "n" * 65, "message": "1"},
-             {"name": 1, "message": "1"}, {"name": "cpu", "message": 1}],
+    "data", [None, [], "x", {}, {"name": "cpu"}, {"message": "17"}, {"name": "", "message": "1"},
+             {"name": "n" * 65, "message": "1"}, {"name": 1, "message": "1"}, {"name": "cpu", "message": 1}],
 )  # fmt: skip
 def test_anything_else_is_refused(data):
     """The sentence shows what is right."""
