@@ -13,6 +13,7 @@ from msgspec.json import encode
 from fanout import close_codes
 from fanout.client import Core, Joined, Later, Publication, Refused, Reset, Settled, retry_delay
 from fanout.client.errors import ClientError
+from fanout.client.frames import Published, decode
 from fanout.errors import Unavailable
 from fanout.positions import Position
 from proof import message
@@ -40,6 +41,8 @@ class Client:
 
     rank = 0
     is_plain = False
+    is_late = False
+    """Whether it came when the run was about to end: nothing is expected of it."""
     takes_latest = False
     """Whether only the latest value of each publisher counts."""
     note = ""
@@ -53,7 +56,7 @@ class Client:
         self.name = f"{station.plan.index}.{kind}.{number}"
         self.room = room
         self.group = station.plan.group(room, latest=self.takes_latest)
-        self.receiver = station.receiver(Account(self.name, kind, self.group))
+        self.receiver = station.receiver(Account(self.name, kind, self.group, is_present=not self.is_late))
         self.publisher = station.publisher(self.name, self.group, kind)
         self._link: Link | None = None
         self._over = Event()
@@ -157,6 +160,10 @@ class Client:
     def hush(self) -> None:
         """Do nothing on purpose any more that would keep a publication from arriving."""
 
+    def is_done(self, last: dict[str, tuple[int, int]]) -> bool:
+        """Whether it is in its group, and everything that was acknowledged there has arrived."""
+        return self.receiver.is_connected and self.has(last)
+
     def has(self, last: dict[str, tuple[int, int]]) -> bool:
         """Whether everything that was acknowledged in its group has arrived."""
         raise NotImplementedError
@@ -241,9 +248,17 @@ class GroupClient(Client):
         return True
 
     def hear(self, text: bytes) -> None:
-        """Let the core deal with a frame."""
+        """Let the core deal with a frame; it knows no publications where they are read in bulk."""
+        if self.reads_in_bulk and isinstance(frame := decode(text), Published):
+            self._take_foreign(frame)
+            return
         self._act(self._core.receive(text))
         self._send()
+
+    def _take_foreign(self, frame: Published) -> None:
+        """Judge a publication that no publisher of ours made: it has its place in the stream all the same."""
+        if self._track is not None and frame.offset is not None:
+            self._track.take(frame.offset)
 
     def _act(self, events: Iterable[CoreEvent]) -> None:
         for event in events:
@@ -291,7 +306,8 @@ class GroupClient(Client):
 
     def _read(self, event: Publication) -> None:
         """Judge a publication that the core hands out."""
-        said = message.read(event.data.get("message", ""))
+        text = event.data.get("message") if isinstance(event.data, dict) else None
+        said = message.read(text) if isinstance(text, str) else None
         if self._track is not None and event.offset is not None:
             self._track.take(event.offset)
             self._track.epoch = event.epoch or ""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
+from locust.runners import STATE_STOPPED, MasterRunner, WorkerRunner
 
 from proof import chaos, crew, gaps, limits, machine, options, output, session, target
 from proof.errors import ProofError
@@ -20,7 +20,7 @@ from proof.users import ProofUser
 from proof.verdict import Terms, conclude
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from locust.env import Environment
     from locust.runners import Runner
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-START_LIMIT = 5.0
-"""Seconds for Locust to begin a run."""
 INTERRUPTED_WAIT = 60.0
 """Seconds that a worker goes on for its master's questions after Ctrl-C, which both of them get."""
 
@@ -108,8 +106,11 @@ class Conductor:
             self._crew.begin(given)
         except ProofError as error:
             self._conclude_refused(error)
-            gevent.spawn(self._call_off, self._runner.quit if given.headless else self._runner.stop)
-            return
+            self._runner.update_state(STATE_STOPPED)
+            if given.headless:
+                gevent.spawn(self._runner.quit)
+            # Locust starts users behind this event, whatever happens in it, unless its own greenlet ends.
+            raise gevent.GreenletExit from None
         self._filled = gaps.read(self._target)
         self._running = True
         steps = chaos.schedule(given.chaos, self._flow_seconds()) if given.chaos else []
@@ -117,13 +118,6 @@ class Conductor:
         if given.headless:
             self._live = Live(self._crew.snapshots, self._flow_seconds() or 0.0)
         self._chaos = chaos.Chaos(steps, lambda: time.monotonic() - started if self._running else None)
-
-    def _call_off(self, end: Callable[[], None]) -> None:
-        """End a run that was refused: Locust can't, before it has begun."""
-        limit = time.monotonic() + START_LIMIT
-        while self._runner.state not in (STATE_SPAWNING, STATE_RUNNING) and time.monotonic() < limit:
-            gevent.sleep(0.05)
-        end()
 
     @property
     def _workers(self) -> int:

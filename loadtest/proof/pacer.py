@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import defaultdict
 from typing import TYPE_CHECKING, Protocol
 
@@ -47,8 +48,7 @@ class Wheel:
     def add(self, speaker: Speaker, replica: str) -> None:
         """Give a speaker turns."""
         speakers = self._lanes[speaker.lane][speaker.group][replica]
-        speakers.append(speaker)
-        speakers.sort(key=lambda each: each.rank)
+        insort(speakers, speaker, key=lambda each: each.rank)
 
     def remove(self, speaker: Speaker, replica: str) -> None:
         """Take a speaker out; what is empty has no turns."""
@@ -88,21 +88,23 @@ class Pacer:
 
     def __init__(self, plan: Plan, clock: Clock) -> None:
         self.wheel = Wheel(plan.publishers)
-        self._every = SECOND * plan.workers / plan.rate if plan.rate else 0.0
+        self._every = SECOND * plan.workers / plan.rate
         self._phase = plan.index / plan.workers
         self._clock = clock
         self._task: gevent.Greenlet | None = None
+        self._stopped = False
         self.began: float | None = None
         """Seconds of the master's clock at which publishing began."""
 
     def start(self) -> None:
-        """Begin; harmless when repeated."""
-        if self._task is None and self._every:
+        """Begin; harmless when repeated, and nothing after the end."""
+        if self._task is None and not self._stopped:
             self.began = self._clock.now() / SECOND
             self._task = gevent.spawn(self._run)
 
     def stop(self) -> None:
-        """End."""
+        """End for good."""
+        self._stopped = True
         if self._task is not None:
             self._task.kill()
 

@@ -32,6 +32,8 @@ SECOND = 1_000_000
 """Microseconds."""
 TICK = 1.0
 """Seconds between two looks at the CPU and the number of clients."""
+RAMP = 5.0
+"""Seconds after the first client at which publishing begins, though more clients may follow."""
 GLANCE = 0.02
 """Seconds between two looks at whether everything has come."""
 
@@ -64,6 +66,10 @@ class Station:
         tally.counts, tally.note = counts, note
         number = tally.users
         tally.users += 1
+        if self.is_hushed:  # Locust starts users until the very end
+            client.is_late = True
+        if not self.clients:  # who is started slowly is not waited for
+            gevent.spawn_later(RAMP, self.pacer.start)
         self.clients.append(client)
         return number
 
@@ -205,7 +211,7 @@ class Station:
         late = [client for client in self.clients if client.receiver.is_present]
 
         def all_there() -> bool:
-            late[:] = [client for client in late if not client.has(targets.get(client.group, {}))]
+            late[:] = [client for client in late if not client.is_done(targets.get(client.group, {}))]
             return not late
 
         self._until(all_there, seconds)

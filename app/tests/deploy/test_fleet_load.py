@@ -32,7 +32,7 @@ def test_the_fleet_is_proved_and_the_control_fails(fleet):
 @pytest.mark.slow
 def test_a_load_of_ones_own(fleet):
     """Users, rate and seconds are as asked; other words of the proof go through ARGS."""
-    fleet.make("load", USERS=30, RATE=40, DURATION=4, ARGS="--rooms 1 BigRoomUser RoomUser")
+    fleet.make("load", USERS=30, RATE=40, DURATION=4, ARGS="--p99 10000 --rooms 1 BigRoomUser RoomUser")
     found = result(fleet)
     assert found["verdict"] == "proved"
     assert sum(kind["users"] for kind in found["kinds"]) == 30
@@ -45,7 +45,7 @@ def test_a_fleet_is_started_where_none_runs(unstarted):
     """It is said, and the fleet runs on."""
     unstarted.make("up", PORT=unstarted.port, REPLICAS=2)
     unstarted.make("down")
-    done = unstarted.make("load", USERS=20, DURATION=2)
+    done = unstarted.make("load", USERS=20, DURATION=2, ARGS="--p99 10000")
     assert "Nothing runs: starting a fleet first." in done.stdout
     assert unstarted.is_ready("web-1")
 
