@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+CONNECT_LIMIT = 10.0
+"""Seconds for workers that were just started to find their master."""
 INTERRUPTED_WAIT = 60.0
 """Seconds that a worker goes on for its master's questions after Ctrl-C, which both of them get."""
 
@@ -84,10 +86,18 @@ class Conductor:
                 self._refuse_too_many(given.num_users or 1)
         except ProofError as error:
             self._conclude_refused(error)
-            if isinstance(self._runner, MasterRunner):
-                self._runner.quit()
             self.tell()
+            if isinstance(self._runner, MasterRunner):
+                self._send_home(self._runner)
             sys.exit(Verdict.INVALID.exit_code)
+
+    def _send_home(self, runner: MasterRunner) -> None:
+        """End the workers; those of --processes would look for their master for minutes."""
+        wanted = self._environment.parsed_options.processes or 0
+        end = time.monotonic() + CONNECT_LIMIT
+        while len(runner.clients) < wanted and time.monotonic() < end:
+            gevent.sleep(0.05)
+        runner.quit()
 
     def start(self) -> None:
         """Check what can be checked before clients start; refuse the run, or begin it afresh."""

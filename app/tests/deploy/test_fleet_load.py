@@ -1,6 +1,7 @@
 """`make prove` and `make load` on a real fleet."""
 
 import json
+import re
 
 import pytest
 
@@ -23,7 +24,7 @@ def test_the_fleet_is_proved_and_the_control_fails(fleet):
     assert len(result(fleet)["cells"]) == 9
     control = result(fleet, "control")
     assert control["verdict"] == "broken"
-    dropped = int(done.stdout.split(" dropped")[0].split()[-1])
+    dropped = int(re.search(r"(\d+) dropped", done.stdout)[1])
     assert sum(cell["count"]["lost"] for cell in control["cells"]) == dropped > 0
     assert "the fleet is proved, and the proof can fail" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
