@@ -68,6 +68,8 @@ class Feed:
         self._delivered_at = float("-inf")
         self.filled = 0
         """Publications that were missed live and delivered from the stream."""
+        self.gaps = 0
+        """Holes that were filled with them."""
 
     @property
     def position(self) -> Position:
@@ -169,8 +171,9 @@ class Feed:
 
     async def _mend_once(self) -> None:
         # What came before the question is in the stream that answers, or lost.
-        covered = len(self._waiting)
+        covered, filled = len(self._waiting), self.filled
         top = await self._layer.top(self._group)
+        came = {publication.position for publication in self._waiting[:covered]}
         del self._waiting[:covered]
         after = top.translate(self.position)
         if after is None:
@@ -185,8 +188,9 @@ class Feed:
                 self._begin_anew(top, TRIMMED)
                 return
             for publication in missed:
-                self.filled += 1
+                self.filled += publication.position not in came
                 self._advance(publication)
+        self.gaps += self.filled > filled
 
     def _begin_anew(self, top: Top, reason: str) -> None:
         logger.warning("reset %s at %s: %s", self._group, top.position, RESET_REASONS[reason])

@@ -79,6 +79,8 @@ class Hub:
         self._watcher: asyncio.Task[None] | None = None
         self._heartbeat = Heartbeat(layer, self._forget, self._refresh)
         self._ending: set[asyncio.Task[None]] = set()
+        self._gaps_before = 0
+        """Of groups that nobody here is in any more."""
 
     async def join(  # noqa: PLR0913 - all but the place itself by name
         self,
@@ -134,12 +136,18 @@ class Hub:
         """Subscriptions of this process by group."""
         return {group: members.delivery.sockets for group, members in self._members.items()}
 
+    @property
+    def gaps(self) -> int:
+        """Holes in what Redis has sent this process that were filled from streams, since it began."""
+        return self._gaps_before + sum(members.feed.gaps for members in self._members.values() if members.feed)
+
     def _release(self, members: _Members) -> None:
         """Leave the group on the layer when nobody here is in it or about to be."""
         if members.delivery.sockets or members.joining or self._members.get(members.group) is not members:
             return
         del self._members[members.group]
         members.end()
+        self._gaps_before += members.feed.gaps if members.feed else 0
         if members.roster is not None:
             task = asyncio.create_task(members.roster.end())
             self._ending.add(task)
@@ -266,6 +274,12 @@ def get_hub() -> Hub:
     if hub is None:
         hub = _hubs[loop] = Hub(default_layer())
     return hub
+
+
+def gaps_filled() -> int:
+    """Return `Hub.gaps` of the running event loop; 0 where nobody has joined anything yet."""
+    hub = _hubs.get(asyncio.get_running_loop())
+    return hub.gaps if hub else 0
 
 
 async def close_hub() -> None:

@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from fanout.hub import close_hub
+from fanout.hub import close_hub, gaps_filled
 from fanout.replica import EXTENSION, replica_of
 from ops.readiness import Readiness
 
@@ -56,6 +56,7 @@ def readiness(scope: Scope) -> dict[str, Any]:
         "replica": replica_of(scope),
         "connections": own.get("connections"),
         "uptime": round(own.get("uptime", time.monotonic() - _started), 1),
+        "gaps": gaps_filled(),
         "checks": probe.checks,
     }
 

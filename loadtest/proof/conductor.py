@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from locust.runners import MasterRunner, WorkerRunner
 
-from proof import chaos, crew, limits, machine, options, output, session, target
+from proof import chaos, crew, gaps, limits, machine, options, output, session, target
 from proof.errors import ProofError
 from proof.live import Live
 from proof.result import Result, Verdict
@@ -20,6 +20,8 @@ from proof.users import ProofUser
 from proof.verdict import Terms, conclude
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from locust.env import Environment
     from locust.runners import Runner
 
@@ -105,6 +107,7 @@ class Conductor:
             gevent.spawn(self._runner.quit if given.headless else self._runner.stop)
             return
         self._running = True
+        self._gaps_before = self._ask_gaps()
         steps = chaos.schedule(given.chaos, self._flow_seconds()) if given.chaos else []
         started = time.monotonic()
         if given.headless:
@@ -198,7 +201,7 @@ class Conductor:
             acknowledged=outcome.acknowledged,
             delivered=outcome.delivered,
             p99_limit=given.p99,
-            gaps=None,
+            gaps=self._gaps(outcome.replicas) if outcome.cells else None,
             machine=machine.facts(),
             command=shlex.join(["locust", *sys.argv[1:]]),
         )
@@ -206,6 +209,15 @@ class Conductor:
         self._untold = output.save(self.result, options.folder(given.report))
         if not given.headless:
             self.tell()
+
+    def _ask_gaps(self, names: Sequence[str] = ()) -> gaps.Counts | None:
+        given = self._environment.parsed_options
+        return gaps.ask(target.parse(self._environment.host or given.host), given.path, names)
+
+    def _gaps(self, replicas: Sequence[str]) -> int | None:
+        """Return the gaps that were filled since the start."""
+        before, now = self._gaps_before, self._ask_gaps(replicas) if self._gaps_before else None
+        return now.since(before, (datetime.now(UTC) - self._began).total_seconds()) if before and now else None
 
     def tell(self) -> None:
         """Print the verdict, once: with --headless behind all that Locust prints."""

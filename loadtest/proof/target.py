@@ -57,14 +57,15 @@ class Target:
 
     def dial(self, path: str, *, plain: bool = False, origin: str | None = None) -> Answer:
         """Open a WebSocket. Raise UnreachableError or RefusedError."""
-        stream = self._connect()
+        stream = self.connect()
         try:
             return self._shake_hands(stream, path, plain=plain, origin=origin)
         except BaseException:
             stream.close()
             raise
 
-    def _connect(self) -> socket.socket:
+    def connect(self) -> socket.socket:
+        """Open a connection, with TLS where the scheme says so. Raise UnreachableError."""
         try:
             stream: socket.socket = create_connection((self.host, self.port), timeout=CONNECT_SECONDS)
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

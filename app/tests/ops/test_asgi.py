@@ -81,6 +81,7 @@ async def test_readyz_says_whether_it_is_in_service(probe, state, status):
         "replica": "web-7",
         "connections": 12,
         "uptime": 33.1,
+        "gaps": 0,
         "checks": {"redis": "gone", "database": OK},
     }
 
