@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
 from proof import chaos, crew, gaps, limits, machine, options, output, session, target
 from proof.errors import ProofError
@@ -20,7 +20,7 @@ from proof.users import ProofUser
 from proof.verdict import Terms, conclude
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from locust.env import Environment
     from locust.runners import Runner
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+START_LIMIT = 5.0
+"""Seconds for Locust to begin a run."""
 INTERRUPTED_WAIT = 60.0
 """Seconds that a worker goes on for its master's questions after Ctrl-C, which both of them get."""
 
@@ -104,7 +106,7 @@ class Conductor:
             self._crew.begin(given)
         except ProofError as error:
             self._conclude_refused(error)
-            gevent.spawn(self._runner.quit if given.headless else self._runner.stop)
+            gevent.spawn(self._call_off, self._runner.quit if given.headless else self._runner.stop)
             return
         self._running = True
         self._gaps_before = self._ask_gaps()
@@ -113,6 +115,13 @@ class Conductor:
         if given.headless:
             self._live = Live(self._crew.snapshots, self._flow_seconds() or 0.0)
         self._chaos = chaos.Chaos(steps, lambda: time.monotonic() - started if self._running else None)
+
+    def _call_off(self, end: Callable[[], None]) -> None:
+        """End a run that was refused: Locust can't, before it has begun."""
+        limit = time.monotonic() + START_LIMIT
+        while self._runner.state not in (STATE_SPAWNING, STATE_RUNNING) and time.monotonic() < limit:
+            gevent.sleep(0.05)
+        end()
 
     @property
     def _workers(self) -> int:

@@ -134,7 +134,8 @@ def _soft(evidence: Evidence, terms: Terms) -> Iterator[str]:
         assert slow.latency is not None  # noqa: S101 - only those were compared
         yield (
             f"99 % of the deliveries took up to {evidence.delivered.p99:,.0f} ms{_calm(evidence)}, more than "
-            f"the limit of {terms.p99:,.0f} ms; slowest from {slow.publisher} to {slow.receiver} ({slow.latency.p99:,.0f} ms)."
+            f"the limit of {terms.p99:,.0f} ms; slowest from {slow.publisher} to {slow.receiver} "
+            f"({slow.latency.p99:,.0f} ms)."
         )
     if evidence.gone and terms.server_answers:
         yield f"{evidence.gone:,} of {evidence.clients:,} clients could not come back, though the server answers."
