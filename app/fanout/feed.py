@@ -69,7 +69,7 @@ class Feed:
         self.filled = 0
         """Publications that were missed live and delivered from the stream."""
         self.gaps = 0
-        """Holes that were filled with them."""
+        """Holes that were filled so; a stream that only began is none."""
 
     @property
     def position(self) -> Position:
@@ -171,9 +171,9 @@ class Feed:
 
     async def _mend_once(self) -> None:
         # What came before the question is in the stream that answers, or lost.
-        covered, filled = len(self._waiting), self.filled
+        covered = len(self._waiting)
         top = await self._layer.top(self._group)
-        came = {publication.position for publication in self._waiting[:covered]}
+        came = [publication.position for publication in self._waiting[:covered]]
         del self._waiting[:covered]
         after = top.translate(self.position)
         if after is None:
@@ -181,6 +181,8 @@ class Feed:
             return
         # The positions of a new epoch go on where the old one's survivors ended.
         self._known = top.moved_to(after)
+        following = next((each for each in came if each and each.offset > after), None)
+        self.gaps += after < top.position.offset and following != Position(top.position.epoch, after + 1)
         while self._offset < top.position.offset:
             through = min(top.position.offset, self._offset + READ_AT_ONCE)
             missed = await self._read(self._offset, through)
@@ -188,9 +190,8 @@ class Feed:
                 self._begin_anew(top, TRIMMED)
                 return
             for publication in missed:
-                self.filled += publication.position not in came
+                self.filled += 1
                 self._advance(publication)
-        self.gaps += self.filled > filled
 
     def _begin_anew(self, top: Top, reason: str) -> None:
         logger.warning("reset %s at %s: %s", self._group, top.position, RESET_REASONS[reason])

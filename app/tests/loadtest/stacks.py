@@ -14,7 +14,7 @@ from proof.lane import Faults
 from proof.result import Result
 from tests.fleets import a_free_port
 from tests.redises import RedisServer
-from tests.replicas import Starter
+from tests.replicas import Process, Starter
 
 SECONDS = 60
 """For a run on a busy machine; usually it takes 10."""
@@ -63,6 +63,13 @@ class Stack:
     starter: Starter
     redis: RedisServer
     port: int = field(default_factory=a_free_port)
+    edge: Process | None = None
+
+    async def close(self):
+        """End everything; nginx is asked to, or its workers would stay."""
+        if self.edge:
+            await asyncio.to_thread(self.edge.stop)
+        await asyncio.to_thread(self.starter.close)
 
     async def start(self, redis_of_web_2):
         """Start the replicas, and nginx before them."""
@@ -77,7 +84,7 @@ class Stack:
             pid=self.folder / "nginx.pid", descriptors=1024, connections=512, slots=2, user=nginx.user(),
             access_log=f'"{self.folder}/access.log"',
         )))  # fmt: skip
-        self.starter.process(packages.require("nginx"), "-e", "stderr", "-p", self.folder, "-c", config)
+        self.edge = self.starter.process(packages.require("nginx"), "-e", "stderr", "-p", self.folder, "-c", config)
         async with asyncio.timeout(SECONDS):
             while not await self._listens():  # noqa: ASYNC110 - nginx does not tell
                 await asyncio.sleep(0.01)
@@ -135,6 +142,6 @@ async def a_stack(folder, starter, redis, *, clients=None, behind=None, redis_ur
         await made.start(redis_url or f"unix://{back_path}")
         yield made, back
     finally:
-        await asyncio.to_thread(starter.close)
+        await made.close()
         await front.close()
         await back.close()
