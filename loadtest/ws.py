@@ -9,9 +9,9 @@ from locust import events  # noqa: E402 - behind the path
 
 from proof import options  # noqa: E402
 from proof.conductor import Conductor  # noqa: E402
-from proof.users import BigRoomUser, PlainUser, ReconnectingUser, RoomUser, SlowUser  # noqa: E402
+from proof.users import BigRoomUser, DashboardUser, PlainUser, ReconnectingUser, RoomUser, SlowUser  # noqa: E402
 
-__all__ = ["BigRoomUser", "PlainUser", "ReconnectingUser", "RoomUser", "SlowUser"]
+__all__ = ["BigRoomUser", "DashboardUser", "PlainUser", "ReconnectingUser", "RoomUser", "SlowUser"]
 
 events.init_command_line_parser.add_listener(options.add)
 events.init.add_listener(Conductor.install)

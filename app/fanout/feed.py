@@ -67,9 +67,7 @@ class Feed:
         self._reading = asyncio.Lock()
         self._delivered_at = float("-inf")
         self.filled = 0
-        """Publications that were missed live and delivered from the stream."""
-        self.gaps = 0
-        """Holes that were filled so; a stream that only began is none."""
+        """Publications that were missed live and delivered from the stream; what a stream began with is none."""
 
     @property
     def position(self) -> Position:
@@ -181,8 +179,8 @@ class Feed:
             return
         # The positions of a new epoch go on where the old one's survivors ended.
         self._known = top.moved_to(after)
-        following = next((each for each in came if each and each.offset > after), None)
-        self.gaps += after < top.position.offset and following != Position(top.position.epoch, after + 1)
+        # What begins a stream, or an epoch, leads here too: with what came live nothing is missing.
+        missing_to = next((each.offset for each in came if each and each.offset > after), top.position.offset + 1)
         while self._offset < top.position.offset:
             through = min(top.position.offset, self._offset + READ_AT_ONCE)
             missed = await self._read(self._offset, through)
@@ -190,7 +188,7 @@ class Feed:
                 self._begin_anew(top, TRIMMED)
                 return
             for publication in missed:
-                self.filled += 1
+                self.filled += self._offset + 1 < missing_to
                 self._advance(publication)
 
     def _begin_anew(self, top: Top, reason: str) -> None:

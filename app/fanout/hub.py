@@ -79,8 +79,7 @@ class Hub:
         self._watcher: asyncio.Task[None] | None = None
         self._heartbeat = Heartbeat(layer, self._forget, self._refresh)
         self._ending: set[asyncio.Task[None]] = set()
-        self._gaps_before = 0
-        """Of groups that nobody here is in any more."""
+        self._filled = 0
 
     async def join(  # noqa: PLR0913 - all but the place itself by name
         self,
@@ -137,17 +136,17 @@ class Hub:
         return {group: members.delivery.sockets for group, members in self._members.items()}
 
     @property
-    def gaps(self) -> int:
-        """Holes in what Redis has sent this process that were filled from streams, since it began."""
-        return self._gaps_before + sum(members.feed.gaps for members in self._members.values() if members.feed)
+    def filled(self) -> int:
+        """Publications of durable groups that were missed live and delivered from the stream, since the beginning."""
+        return self._filled + sum(members.filled for members in self._members.values())
 
     def _release(self, members: _Members) -> None:
         """Leave the group on the layer when nobody here is in it or about to be."""
         if members.delivery.sockets or members.joining or self._members.get(members.group) is not members:
             return
         del self._members[members.group]
+        self._filled += members.filled
         members.end()
-        self._gaps_before += members.feed.gaps if members.feed else 0
         if members.roster is not None:
             task = asyncio.create_task(members.roster.end())
             self._ending.add(task)
@@ -217,6 +216,11 @@ class _Members:
             self._layer.unsubscribe(self.group, self._receiver)
             raise
 
+    @property
+    def filled(self) -> int:
+        """Publications that were missed live and delivered from the stream."""
+        return self.feed.filled if self.feed else 0
+
     def end(self) -> None:
         """Leave the group on the layer."""
         if self.feed is not None:
@@ -276,10 +280,10 @@ def get_hub() -> Hub:
     return hub
 
 
-def gaps_filled() -> int:
-    """Return `Hub.gaps` of the running event loop; 0 where nobody has joined anything yet."""
+def filled() -> int:
+    """Return how many publications the hub of the running event loop had to fetch from streams; 0 without a hub."""
     hub = _hubs.get(asyncio.get_running_loop())
-    return hub.gaps if hub else 0
+    return hub.filled if hub is not None else 0
 
 
 async def close_hub() -> None:

@@ -40,6 +40,8 @@ class Client:
 
     rank = 0
     is_plain = False
+    takes_latest = False
+    """Whether only the latest value of each publisher counts."""
     note = ""
     """What is said of its kind in the result."""
 
@@ -50,7 +52,7 @@ class Client:
         number = station.enter(self, counts=True, note=self.note)
         self.name = f"{station.plan.index}.{kind}.{number}"
         self.room = room
-        self.group = station.plan.group(room)
+        self.group = station.plan.group(room, latest=self.takes_latest)
         self.receiver = station.receiver(Account(self.name, kind, self.group))
         self.publisher = station.publisher(self.name, self.group, kind)
         self._link: Link | None = None
@@ -148,7 +150,7 @@ class Client:
         seq = self.publisher.add(due, self._replica)
         self.station.published(due)
         text = message.write(Said(self.name, seq, due, self._replica), self.station.plan.size)
-        return seq, {"message": text}
+        return seq, {"message": text, "name": self.name}
 
     # -- the end of the run -----------------------------------------------------------------------------------
 
@@ -172,7 +174,6 @@ class GroupClient(Client):
     reads_in_bulk = True
     is_timed = True
     """Whether its latencies count."""
-    takes_latest = False
 
     def __init__(self, station: Station, kind: str, lane: str, room: str) -> None:
         super().__init__(station, kind, lane, room)
@@ -258,7 +259,8 @@ class GroupClient(Client):
                     if self._track is not None:
                         self._track.reset(reason, position.epoch, position.offset)
                 case Refused(error=error):
-                    self.station.complain("join", f"{self.group} is refused: {error}")
+                    self.receiver.is_present = False
+                    self.station.barred(self.kind, str(error))
                 case Later(seconds=seconds):
                     gevent.spawn_later(seconds, self._again, event)
 

@@ -20,12 +20,13 @@ from proof.users import ProofUser
 from proof.verdict import Terms, conclude
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
     from locust.env import Environment
     from locust.runners import Runner
 
     from proof.result import Event
+    from proof.verdict import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Conductor:
         self._chaos: chaos.Chaos | None = None
         self._running = False
         self._live: Live | None = None
+        self._filled: dict[str, int] = {}
         self._untold = ""
         self._began = datetime.now(UTC)
         self.result: Result | None = None
@@ -108,8 +110,8 @@ class Conductor:
             self._conclude_refused(error)
             gevent.spawn(self._call_off, self._runner.quit if given.headless else self._runner.stop)
             return
+        self._filled = gaps.read(self._target)
         self._running = True
-        self._gaps_before = self._ask_gaps()
         steps = chaos.schedule(given.chaos, self._flow_seconds()) if given.chaos else []
         started = time.monotonic()
         if given.headless:
@@ -128,6 +130,10 @@ class Conductor:
         runner = self._runner
         return max(1, runner.worker_count) if isinstance(runner, MasterRunner) else 1
 
+    @property
+    def _target(self) -> target.Target:
+        return target.parse(self._environment.host or self._environment.parsed_options.host)
+
     def _flow_seconds(self) -> float | None:
         run_time = self._environment.parsed_options.run_time
         return float(run_time) if run_time else None
@@ -135,7 +141,7 @@ class Conductor:
     def _probe(self) -> None:
         """Shake hands once as every kind of user in this run does. Raise ProofError."""
         given = self._environment.parsed_options
-        where = target.parse(self._environment.host or given.host)
+        where = self._target
         classes = self._environment.user_classes
         if any(not user.is_plain for user in classes if issubclass(user, ProofUser)):
             where.dial(given.path, origin=given.origin or None).stream.close()
@@ -181,7 +187,7 @@ class Conductor:
             troubles=tuple(self._crew.troubles),
             server_answers=self._server_answers(),
         )
-        self._publish(conclude(ledgers, terms, done), done)
+        self._publish(conclude(ledgers, terms, done), done, gaps.read(self._target))
 
     def _server_answers(self) -> bool:
         try:
@@ -191,7 +197,7 @@ class Conductor:
             return False
         return True
 
-    def _publish(self, outcome: Any, events: list[Event]) -> None:
+    def _publish(self, outcome: Outcome, events: list[Event], filled: Mapping[str, int] | None = None) -> None:
         given = self._environment.parsed_options
         self.result = Result(
             verdict=outcome.verdict,
@@ -210,7 +216,7 @@ class Conductor:
             acknowledged=outcome.acknowledged,
             delivered=outcome.delivered,
             p99_limit=given.p99,
-            gaps=self._gaps(outcome.replicas) if outcome.cells else None,
+            gaps=gaps.between(self._filled, filled or {}, outcome.replicas),
             machine=machine.facts(),
             command=shlex.join(["locust", *sys.argv[1:]]),
         )
@@ -218,15 +224,6 @@ class Conductor:
         self._untold = output.save(self.result, options.folder(given.report))
         if not given.headless:
             self.tell()
-
-    def _ask_gaps(self, names: Sequence[str] = ()) -> gaps.Counts | None:
-        given = self._environment.parsed_options
-        return gaps.ask(target.parse(self._environment.host or given.host), given.path, names)
-
-    def _gaps(self, replicas: Sequence[str]) -> int | None:
-        """Return the gaps that were filled since the start."""
-        before, now = self._gaps_before, self._ask_gaps(replicas) if self._gaps_before else None
-        return now.since(before, (datetime.now(UTC) - self._began).total_seconds()) if before and now else None
 
     def tell(self) -> None:
         """Print the verdict, once: with --headless behind all that Locust prints."""

@@ -115,6 +115,8 @@ class Ledger:
     kinds: dict[str, KindTally] = field(default_factory=dict)
     refusals: dict[str, int] = field(default_factory=dict)
     """Why connections could not be made or publications were not taken, as sentences, and how often."""
+    barred: dict[str, int] = field(default_factory=dict)
+    """Kinds of users that were not let into their groups, with the reason, and how many."""
     early: int = 0
     """Deliveries that arrived before they were sent, as the clocks have it."""
 

@@ -43,7 +43,7 @@ def add(parser: Any) -> None:
     option("--path", path, "/ws/", "Path of the fanout.v1 WebSocket (default: /ws/)")
     option("--plain-path", path, "/ws/chat/{room}/", "Path of the plain WebSocket (default: /ws/chat/{room}/)")
     option("--kind", str, "chat", "Kind of the durable groups; its data must take a message (default: chat)")
-    option("--dashboard-kind", str, "dashboard", "Kind of the groups of DashboardUser (default: dashboard)")
+    option("--latest-kind", str, "proof", "Kind of the ephemeral groups of DashboardUser (default: proof)")
     # What the master tells its workers with the other values; nobody gives them.
     for name, value in (("--proof-run", ""), ("--proof-workers", 1), ("--proof-users", 0)):
         _shown(group.add_argument(name, type=type(value), default=value, help=argparse.SUPPRESS), shown=False)

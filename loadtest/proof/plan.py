@@ -37,14 +37,15 @@ class Plan:
     plain_path: str
     kind: str
     """Of the durable groups."""
-    dashboard_kind: str
+    latest_kind: str
+    """Of the groups of latest values."""
     origin: str | None
     settle: float
     """Seconds for the last publications to arrive."""
 
-    def group(self, name: str) -> str:
-        """Return a group of this run."""
-        return f"{self.kind}.{self.run}-{name}"
+    def group(self, name: str, *, latest: bool = False) -> str:
+        """Return a group of this run, durable or of latest values."""
+        return f"{self.latest_kind if latest else self.kind}.{self.run}-{name}"
 
     def number(self, own: int) -> int:
         """Return the number over all processes of this process' n-th user."""
@@ -65,7 +66,7 @@ def plan_of(options: Namespace, host: str, index: int) -> Plan:
         path=options.path,
         plain_path=options.plain_path,
         kind=options.kind,
-        dashboard_kind=options.dashboard_kind,
+        latest_kind=options.latest_kind,
         origin=options.origin or None,
         settle=options.settle,
     )

@@ -43,6 +43,7 @@ class Evidence:
     connects: int
     early: int
     refusals: Mapping[str, int]
+    barred: Mapping[str, int]
     replicas: Sequence[str]
     failed_events: Sequence[Event]
     seconds: float
@@ -161,6 +162,8 @@ def _invalid(evidence: Evidence, terms: Terms) -> Iterator[str]:
     for sentence, count in sorted(evidence.refusals.items(), key=lambda item: -item[1])[:SHOWN_REFUSALS]:
         if not evidence.connects or not evidence.acknowledged:
             yield f"{sentence} ({count:,} times)"
+    for sentence, count in evidence.barred.items():
+        yield f"{sentence} ({count:,} clients). Leave this class out (--exclude-tags), or name another kind of group."
     if not evidence.publications:
         yield "nothing was published: the run ended before its clients were in their groups, or --rate is too low."
     elif not evidence.acknowledged:

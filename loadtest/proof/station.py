@@ -114,6 +114,12 @@ class Station:
         self.ledger.refusals[sentence] = self.ledger.refusals.get(sentence, 0) + 1
         self._charts.fail(what, sentence)
 
+    def barred(self, kind: str, reason: str) -> None:
+        """A client was not let into its group."""
+        sentence = f"{kind} is not let into its group: {reason}"
+        self.ledger.barred[sentence] = self.ledger.barred.get(sentence, 0) + 1
+        self._charts.fail("join", sentence)
+
     def published(self, sent: int) -> None:
         """A publication has left."""
         self._tick(sent).published += 1
@@ -174,7 +180,10 @@ class Station:
 
     def wait_joined(self, seconds: float) -> None:
         """Wait until every client is in its group."""
-        self._until(lambda: all(client.receiver.is_connected for client in self.clients), seconds)
+        self._until(
+            lambda: all(client.receiver.is_connected or not client.receiver.is_present for client in self.clients),
+            seconds,
+        )
 
     def hush(self, seconds: float) -> Targets:
         """Publish no more, wait for the answers; return what was acknowledged last, by group and publisher."""

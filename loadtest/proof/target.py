@@ -57,15 +57,14 @@ class Target:
 
     def dial(self, path: str, *, plain: bool = False, origin: str | None = None) -> Answer:
         """Open a WebSocket. Raise UnreachableError or RefusedError."""
-        stream = self.connect()
+        stream = self._connect()
         try:
             return self._shake_hands(stream, path, plain=plain, origin=origin)
         except BaseException:
             stream.close()
             raise
 
-    def connect(self) -> socket.socket:
-        """Open a connection, with TLS where the scheme says so. Raise UnreachableError."""
+    def _connect(self) -> socket.socket:
         try:
             stream: socket.socket = create_connection((self.host, self.port), timeout=CONNECT_SECONDS)
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -8,7 +8,7 @@ from gevent.event import Event
 from locust import User, tag
 
 from proof import session
-from proof.clients import DroppingClient, GroupClient, PlainClient, SlowClient
+from proof.clients import DashboardClient, DroppingClient, GroupClient, PlainClient, SlowClient
 
 if TYPE_CHECKING:
     from proof.clients import Client
@@ -97,6 +97,18 @@ class SlowUser(ProofUser):
     def client(self, station: Station) -> Client:
         """Read through the core of fanout.client."""
         return SlowClient(station, "SlowUser", BIG, BIG)
+
+
+class DashboardUser(ProofUser):
+    """Wants the latest value of each publisher, as a dashboard does."""
+
+    weight = 1
+    label = "dashboard"
+    tasks: ClassVar = [_live("dashboard")]
+
+    def client(self, station: Station) -> Client:
+        """Pass over what is superseded."""
+        return DashboardClient(station, "DashboardUser", "latest", "latest")
 
 
 class PlainUser(ProofUser):

@@ -13,7 +13,7 @@ from proof.result import Cell, Count, Kind, Pair, Second, Verdict, Worker
 from proof.tally import Tally, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from proof.ledger import Ledger, Tick
     from proof.result import Event, Latency
@@ -123,7 +123,8 @@ def conclude(ledgers: Sequence[Ledger], terms: Terms, events: Sequence[Event] = 
         clients=sum(tally.users for ledger in ledgers for tally in ledger.kinds.values()),
         connects=sum(tally.connects for ledger in ledgers for tally in ledger.kinds.values()),
         early=sum(ledger.early for ledger in ledgers),
-        refusals=_refusals(ledgers),
+        refusals=_refusals(ledger.refusals for ledger in ledgers),
+        barred=_refusals(ledger.barred for ledger in ledgers),
         replicas=replicas,
         failed_events=[event for event in events if event.failed],
         seconds=(ended - began) / SECOND,
@@ -157,10 +158,10 @@ def _badness(pair: Pair) -> tuple[int, int]:
     return count.lost + count.doubled + count.disordered, count.expected
 
 
-def _refusals(ledgers: Iterable[Ledger]) -> Counter[str]:
+def _refusals(parts: Iterable[Mapping[str, int]]) -> Counter[str]:
     refusals: Counter[str] = Counter()
-    for ledger in ledgers:
-        refusals.update(ledger.refusals)
+    for part in parts:
+        refusals.update(part)
     return refusals
 
 
