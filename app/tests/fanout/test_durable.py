@@ -172,6 +172,21 @@ async def test_a_hole_is_filled_at_the_next_publication(replicas):
     assert client.numbers == [0, 1, 2]
 
 
+async def test_what_was_filled_is_what_did_not_come_live(replicas):
+    """A publication that waits while its group is compared with the stream has come: a new epoch is no gap."""
+    client = Client()
+    entry = await client.join(replicas[0], "kept.a")
+    await publish(replicas[1], "kept.a", [0])
+    await client.until(1)
+    assert replicas[0].filled == 0
+    await silent(replicas[1], "kept.a", 1)
+    await publish(replicas[1], "kept.a", [2])
+    await client.until(3)
+    assert replicas[0].filled == 1
+    replicas[0].leave(entry.subscription)
+    assert replicas[0].filled == 1
+
+
 async def test_a_hole_at_the_end_is_filled_within_two_seconds(replicas):
     """Nothing comes after the lost publication: the look at the quiet group finds it, whenever it was lost."""
     client, clock = Client(), asyncio.get_running_loop().time

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.cluster
 
 REPLICAS = ["web-1", "web-2", "web-3"]
 SMALL = ("--users", 45, "--spawn-rate", 45)
-EVERY_KIND = {"BigRoomUser", "RoomUser", "ReconnectingUser", "SlowUser", "PlainUser"}
+EVERY_KIND = {"BigRoomUser", "DashboardUser", "RoomUser", "ReconnectingUser", "SlowUser", "PlainUser"}
 PATIENCE = 30
 
 
@@ -129,7 +129,7 @@ def test_tags_choose_the_users(fleet, tmp_path):
     done = run(tmp_path, *SMALL, "--run-time", "3s", "--host", fleet.base_url, "--tags", "rooms", "plain")
     assert {kind["name"] for kind in done.result["kinds"]} == {"RoomUser", "PlainUser"}
     done = run(tmp_path, *SMALL, "--run-time", "3s", "--host", fleet.base_url, "--exclude-tags", "slow", "reconnecting")
-    assert {kind["name"] for kind in done.result["kinds"]} == {"BigRoomUser", "RoomUser", "PlainUser"}
+    assert {kind["name"] for kind in done.result["kinds"]} == {"BigRoomUser", "RoomUser", "PlainUser", "DashboardUser"}
 
 
 def test_plain_clients_alone_are_proved_too(fleet, tmp_path):
@@ -312,7 +312,7 @@ def test_what_can_not_be_meant_is_told(fleet, tmp_path, words, told):
         (("--chaos", "reboot"), "reboot is none of restart, redis-kill, reload"),
         (("--path", "ws"), "ws is no path"),
         (("--rooms", "-1"), "-1 is not a whole number from 0 on"),
-        (("--tags", "nobody"), "the tags are big, plain, reconnecting, rooms, slow"),
+        (("--tags", "nobody"), "the tags are big, dashboard, plain, reconnecting, rooms, slow"),
     ],
 )
 def test_options_that_can_not_be_meant_are_told(tmp_path, words, told):
