@@ -171,7 +171,7 @@ class Feed:
         # What came before the question is in the stream that answers, or lost.
         covered = len(self._waiting)
         top = await self._layer.top(self._group)
-        came = [publication.position for publication in self._waiting[:covered]]
+        came = _in_order(self._waiting[:covered])
         del self._waiting[:covered]
         after = top.translate(self.position)
         if after is None:
@@ -179,8 +179,6 @@ class Feed:
             return
         # The positions of a new epoch go on where the old one's survivors ended.
         self._known = top.moved_to(after)
-        # What begins a stream, or an epoch, leads here too: with what came live nothing is missing.
-        missing_to = next((each.offset for each in came if each and each.offset > after), top.position.offset + 1)
         while self._offset < top.position.offset:
             through = min(top.position.offset, self._offset + READ_AT_ONCE)
             missed = await self._read(self._offset, through)
@@ -188,8 +186,8 @@ class Feed:
                 self._begin_anew(top, TRIMMED)
                 return
             for publication in missed:
-                self.filled += self._offset + 1 < missing_to
                 self._advance(publication)
+                self.filled += self._offset not in came
 
     def _begin_anew(self, top: Top, reason: str) -> None:
         logger.warning("reset %s at %s: %s", self._group, top.position, RESET_REASONS[reason])
@@ -294,6 +292,16 @@ class Feed:
                 if self._first() == first:  # no reset has emptied the tail meanwhile
                     self._tail.extendleft(reversed(missed))
         return True
+
+
+def _in_order(publications: list[Publication]) -> set[int]:
+    """Return the offsets of those that came live before any later one."""
+    came, last = set(), 0
+    for publication in publications:
+        if publication.position is not None and publication.position.offset > last:
+            last = publication.position.offset
+            came.add(last)
+    return came
 
 
 def _unbroken(publications: list[Publication], last: int) -> list[Publication]:

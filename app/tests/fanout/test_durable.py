@@ -217,6 +217,7 @@ async def test_what_was_filled_is_counted(replicas):
     await silent(replicas[1], "kept.a", 5)
     await publish(replicas[1], "kept.a", [6])
     await client.until(7)
+    assert client.numbers == list(range(7))
     replicas[0].leave(entry.subscription)
     assert [hub.filled for hub in replicas] == [3, 0]
 
