@@ -344,8 +344,8 @@ def test_users_that_descriptors_do_not_allow_are_told_with_the_number_that_fits(
 def test_chaos_loses_nothing_of_clients_that_resume(own_fleet: Fleet, tmp_path):
     """Killed connections of Redis, a reload of nginx, a restart of every replica: all done, nothing lost."""
     done = run(
-        tmp_path, *SMALL, "--run-time", "60s", "--host", own_fleet.base_url, "--settle", 30,
-        "--chaos", "redis-kill@2,reload@4,restart@6", fleet=own_fleet, seconds=200,
+        tmp_path, *SMALL, "--run-time", "12s", "--host", own_fleet.base_url, "--settle", 30,
+        "--chaos", "redis-kill@2,reload@4,restart@6", fleet=own_fleet, seconds=110,
     )  # fmt: skip
     result = done.result
     assert [(event["name"], event["failed"]) for event in result["events"]] == [
