@@ -67,7 +67,7 @@ class Feed:
         self._reading = asyncio.Lock()
         self._delivered_at = float("-inf")
         self.filled = 0
-        """Publications that were missed live and delivered from the stream."""
+        """Publications that were missed live and delivered from the stream; what a stream began with is none."""
 
     @property
     def position(self) -> Position:
@@ -170,8 +170,8 @@ class Feed:
     async def _mend_once(self) -> None:
         # What came before the question is in the stream that answers, or lost.
         covered = len(self._waiting)
-        came = {publication.position.offset for publication in self._waiting if publication.position}
         top = await self._layer.top(self._group)
+        came = _in_order(self._waiting[:covered])
         del self._waiting[:covered]
         after = top.translate(self.position)
         if after is None:
@@ -292,6 +292,16 @@ class Feed:
                 if self._first() == first:  # no reset has emptied the tail meanwhile
                     self._tail.extendleft(reversed(missed))
         return True
+
+
+def _in_order(publications: list[Publication]) -> set[int]:
+    """Return the offsets of those that came live before any later one."""
+    came, last = set(), 0
+    for publication in publications:
+        if publication.position is not None and publication.position.offset > last:
+            last = publication.position.offset
+            came.add(last)
+    return came
 
 
 def _unbroken(publications: list[Publication], last: int) -> list[Publication]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from proof.ledger import Ledger, Publisher
 
+NO_STREAM = "0"
+"""Epoch of a group in which nothing was published yet: the same everywhere."""
 UNKNOWN = "?"
 """Publisher and replica of an offset that nobody saw and nobody was told of."""
 
@@ -94,7 +96,9 @@ class Books:
         self.by_group: dict[str, list[Account]] = defaultdict(list)
         for account in self.accounts.values():
             self.by_group[account.publisher.group].append(account)
-        self.streams: dict[str, Stream] = defaultdict(Stream)
+        self._worlds = worlds(ledgers)
+        self.streams: dict[tuple[str, str], Stream] = defaultdict(Stream)
+        """By group, and where its replicas do not share one stream by the first of those that do."""
         self._read_acknowledgements()
         for ledger in ledgers:
             self._read_sightings(ledger)
@@ -106,18 +110,28 @@ class Books:
             for account in accounts:
                 for seq, offset in enumerate(account.publisher.offsets, 1):
                     if offset > NO_OFFSET:
-                        stream = self.streams[group]
-                        stream.made[offset] = self._made(account.publisher.name, seq)
+                        made = self._made(account.publisher.name, seq)
+                        stream = self.stream(group, made.replica)
+                        stream.made[offset] = made
                         stream.target = max(stream.target, offset)
 
     def _read_sightings(self, ledger: Ledger) -> None:
         for group, sightings in ledger.sightings.items():
-            stream = self.streams[group]
             for sighting in sightings:
                 made = self._made(sighting.publisher, sighting.seq)
+                stream = self.stream(group, made.replica)
                 if stream.made.setdefault(sighting.offset, made) != made:
                     stream.contradicted.append(sighting.offset)
                     stream.made[sighting.offset] = made
+
+    def stream(self, group: str, replica: str) -> Stream:
+        """Return a group's stream as a replica has it."""
+        return self.streams[group, self._worlds.get(group, {}).get(replica, "")]
+
+    def elsewhere(self, group: str, replica: str) -> Iterator[Stream]:
+        """Give the streams of the same group that a replica does not have."""
+        own = self.stream(group, replica)
+        return (stream for (name, _), stream in list(self.streams.items()) if name == group and stream is not own)
 
     def _made(self, publisher: str, seq: int) -> Made:
         account = self.accounts.get(publisher)
@@ -129,6 +143,26 @@ class Books:
         """Give the replicas on which something was published, in no order, with repeats."""
         for account in self.accounts.values():
             yield from account.by_replica
+
+
+def worlds(ledgers: Iterable[Ledger]) -> dict[str, dict[str, str]]:
+    """Return, for each group that is not one stream for all, what a replica shares with those that saw its epochs."""
+    places: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for ledger in ledgers:
+        for receiver in ledger.receivers:
+            told = receiver.offsets.places if receiver.offsets else ()
+            places[receiver.group].update(place for place in told if place[1] != NO_STREAM)
+    return {group: shared for group, seen in places.items() if (shared := _shared(seen))}
+
+
+def _shared(places: set[tuple[str, str]]) -> dict[str, str]:
+    """Return the first name among those that are joined by epochs, by replica; empty when all are."""
+    found: list[tuple[set[str], set[str]]] = []
+    for replica, epoch in sorted(places):
+        meets = [world for world in found if replica in world[0] or epoch in world[1]]
+        found = [world for world in found if world not in meets]
+        found.append(({replica}.union(*(world[0] for world in meets)), {epoch}.union(*(world[1] for world in meets))))
+    return {replica: min(names) for names, _ in found for replica in names} if len(found) > 1 else {}
 
 
 def _order(stream: Stream) -> None:

@@ -233,7 +233,8 @@ class GroupClient(Client):
         else:
             for offset in batch.offsets:
                 track.take(offset)
-        track.epoch = batch.epoch
+        if batch.epoch != track.epoch:
+            track.enter(batch.epoch)
         if batch.offsets[0] > self._timed_after:
             return True
         self.station.untimed(len(batch.offsets))
@@ -310,7 +311,8 @@ class GroupClient(Client):
         said = message.read(text) if isinstance(text, str) else None
         if self._track is not None and event.offset is not None:
             self._track.take(event.offset)
-            self._track.epoch = event.epoch or ""
+            if (event.epoch or "") != self._track.epoch:
+                self._track.enter(event.epoch or "")
             if said is not None:
                 self.station.saw(self.group, event.offset, said)
         elif self._seqs is not None and said is not None:

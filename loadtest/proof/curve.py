@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SCALE = 1000
 """Units of the drawing, both ways; it is stretched to its place."""
+DASH = 8
+"""Length of what stands for a single second, in the same units."""
 PERCENTILES = (("p99.9", "p999"), ("p99", "p99"), ("p50", "p50"))
 """The highest first, as the curves lie."""
 CLOSE = 0.05
@@ -156,8 +158,8 @@ def _path(seconds: Sequence[int], values: Sequence[float | None], times: Axis, s
 
 
 def _stroke(points: Sequence[str]) -> str:
-    # A line without length is drawn as a dot by its round ends.
-    return f"M{points[0]}h0" if len(points) == 1 else "M" + "L".join(points)
+    # A second that stands alone is drawn as a dash.
+    return f"M{points[0]}m-{DASH / 2:g} 0h{DASH}" if len(points) == 1 else "M" + "L".join(points)
 
 
 def _area(

@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import os
 import signal
+import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +75,9 @@ class Proxy:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Listen. Raise OSError when that cannot be."""
+        """Listen. Raise OSError when that cannot be: a socket on which nobody listens is replaced, nothing else is."""
         if self._here.path:
+            _refuse_what_lives(Path(self._here.path))
             self._forget_socket()
             self._server = await asyncio.start_unix_server(self._accept, self._here.path, backlog=BACKLOG)
             os.chmod(self._here.path, 0o660)  # noqa: PTH101 - takes no time
@@ -96,8 +99,8 @@ class Proxy:
         self.cut()
         if self._server is not None:
             self._server.close()
+            self._forget_socket()
         await asyncio.gather(*self._connections, return_exceptions=True)
-        self._forget_socket()
 
     def _forget_socket(self) -> None:
         if self._here.path:
@@ -131,6 +134,17 @@ class Proxy:
             for writer in (to_client, to_server):
                 if writer is not None:
                     writer.transport.abort() if self.is_cut else writer.close()
+
+
+def _refuse_what_lives(path: Path) -> None:
+    """Raise OSError for a file, and for a socket on which somebody listens."""
+    if not path.exists():
+        return
+    if not path.is_socket():
+        raise FileExistsError(errno.EEXIST, "a file is there that is no socket")
+    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(ConnectionRefusedError):
+        probe.connect(str(path))
+        raise OSError(errno.EADDRINUSE, "somebody listens there: move that socket away first")
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lane: Lane | None = None) -> None:

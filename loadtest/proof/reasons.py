@@ -94,7 +94,8 @@ def _hard(evidence: Evidence) -> Iterator[str]:
     deaf = [cell for cell in evidence.cells if cell.count.expected and not cell.count.received]
     for cell in sorted(deaf, key=lambda each: each.count.expected, reverse=True):
         yield (
-            f"{cell.receiver} hears nothing of {cell.publisher}: of {cell.count.expected:,} deliveries none arrived."
+            f"of {cell.count.expected:,} deliveries from {cell.publisher} to {cell.receiver} none arrived: "
+            f"{cell.receiver} hears nothing of {cell.publisher}."
         )
     wrong = [cell for cell in evidence.cells if _amount(cell) and cell not in deaf]
     if wrong:

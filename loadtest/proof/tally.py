@@ -72,9 +72,12 @@ def judge(receiver: Receiver, books: Books) -> Findings:
     cells: Cells = defaultdict(Tally)
     pairs: Pairs = defaultdict(Tally)
     if receiver.offsets is not None:
-        stream = books.streams[receiver.group]
+        last = receiver.offsets.stays[-1].replica if receiver.offsets.stays else ""
+        stream = books.stream(receiver.group, last)
         for stay in _stays(receiver, stream):
             _judge_stay(stay, receiver.offsets, stream, cells, pairs)
+        for other in books.elsewhere(receiver.group, last):
+            _judge_elsewhere(last, other, cells, pairs)
     accounts = books.by_group.get(receiver.group, [])
     for track in receiver.connections:
         for account in accounts:
@@ -115,6 +118,15 @@ def _judge_stay(stay: Stay, track: OffsetTrack, stream: Stream, cells: Cells, pa
         for tally in _tallies(offset, stay, stream, cells, pairs):
             tally.disordered += 1
             tally.wrong(f"offset {offset} arrived out of order")
+
+
+def _judge_elsewhere(replica: str, stream: Stream, cells: Cells, pairs: Pairs) -> None:
+    """Count as lost what stands in a stream of the group of which the receiver's replica knows nothing."""
+    for made in stream.made.values():
+        cells[made.replica, replica].expected += 1
+        for tally in (cells[made.replica, replica], pairs[made.publisher, made.replica, replica]):
+            tally.lost += 1
+            tally.wrong(f"{made.replica} and {replica} have different streams of this group: do they share one Redis?")
 
 
 def _lost(track: OffsetTrack, stay: Stay) -> Iterator[int]:
@@ -196,7 +208,7 @@ def _expect(receiver: Receiver, books: Books, pairs: Pairs) -> None:
             account = books.accounts.get(publisher)
             tally.expected = max(tally.lost, len(account.taken) if account else 0)
         return
-    stream = books.streams[receiver.group]
+    stream = books.stream(receiver.group, receiver.offsets.stays[-1].replica if receiver.offsets.stays else "")
     for (publisher, replica, at), tally in pairs.items():
         offsets = stream.by_publisher.get(publisher, [])
         stays = [stay for stay in _stays(receiver, stream) if stay.replica == at]

@@ -182,7 +182,7 @@ def _told(result: Result) -> Iterator[tuple[str, str]]:
     yield "receive", f"{_latency(result.delivered)}; limit of p99 {milliseconds(result.p99_limit)}"
     yield "ack", _latency(result.acknowledged)
     if result.gaps is not None:
-        yield "gaps", f"{of(result.gaps, 'gap')} filled by the replicas meanwhile"
+        yield "gaps", f"{of(result.gaps, 'publication')} missed live and filled in by the replicas"
     if result.workers:
         busiest = max(result.workers, key=lambda worker: worker.cpu)
         yield "generator", f"{of(len(result.workers), 'process')}, the busiest at {share(busiest.cpu)} of a core"

@@ -24,6 +24,8 @@ class OffsetTrack:
     expected: int = 0
     """The offset that comes next; 0 before the first join."""
     epoch: str = ""
+    places: list[tuple[str, str]] = field(default_factory=list)
+    """Replica and epoch, wherever one of them changed: replicas that share no epoch share no stream."""
     stays: list[Stay] = field(default_factory=list)
     holes: list[tuple[int, int]] = field(default_factory=list)
     """First and last offset of what was passed over and did not come later."""
@@ -35,9 +37,15 @@ class OffsetTrack:
         """Go on on a replica, behind an offset that is the position of the first join."""
         if not self.expected:
             self.expected = behind + 1
-        self.epoch = epoch
         self.leave()
         self.stays.append(Stay(replica, self.expected - 1))
+        self.enter(epoch)
+
+    def enter(self, epoch: str) -> None:
+        """Go on in an epoch, on the replica of this stay."""
+        self.epoch = epoch
+        if self.stays:
+            self.places.append((self.stays[-1].replica, epoch))
 
     def leave(self) -> None:
         """The connection is over."""
@@ -59,7 +67,8 @@ class OffsetTrack:
         self.resets.append(reason)
         if offset >= self.expected:
             self.holes.append((self.expected, offset))
-        self.epoch, self.expected = epoch, offset + 1
+        self.expected = offset + 1
+        self.enter(epoch)
 
     def _fill(self, offset: int) -> bool:
         """Return whether it comes late, into a hole."""

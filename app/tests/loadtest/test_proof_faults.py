@@ -223,3 +223,15 @@ def test_a_place_where_it_cannot_listen_is_a_sentence(capsys, tmp_path):
     """Exit code 2, the place and the reason."""
     assert faults.main([str(tmp_path / "none/p.sock"), "/there"]) == 2
     assert capsys.readouterr().err.endswith("No such file or directory\n")
+
+
+def test_what_is_there_already_is_left_alone(capsys, tmp_path, own_redis):
+    """A file, and the socket of a server that listens: exit code 2, a sentence, and both are there as before."""
+    precious = tmp_path / "precious"
+    precious.write_text("data")
+    assert faults.main([str(precious), "/there"]) == 2
+    assert capsys.readouterr().err == f"cannot listen on {precious}: a file is there that is no socket\n"
+    assert precious.read_text() == "data"
+    assert faults.main([str(own_redis.path), "/there"]) == 2
+    assert capsys.readouterr().err.endswith("somebody listens there: move that socket away first\n")
+    assert own_redis.cli.ping()

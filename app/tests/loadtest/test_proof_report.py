@@ -119,7 +119,7 @@ def test_long_runs_have_a_table_that_is_thinned_out():
 
 
 def test_curves_are_interrupted_where_there_was_nothing():
-    """Seconds without a delivery leave a hole, and a second alone is a dot."""
+    """Seconds without a delivery leave a hole, and a second alone is a dash."""
     result = a_result(2, 10)
     timeline = [each for each in result.timeline if each.second >= 0]
     silent = [
@@ -128,7 +128,7 @@ def test_curves_are_interrupted_where_there_was_nothing():
     drawn = charts(a_result(2, 10, timeline=silent))
     path = next(line.path for line in drawn.latencies[0].lines if line.name == "p99")
     assert path.count("M") == 3
-    assert re.search(r"M[\d.]+ [\d.]+h0", path)
+    assert re.search(r"M[\d.]+ [\d.]+m-4 0h8", path)
 
 
 @pytest.mark.parametrize("values", [[0.02, 0.4], [1.0, 1.0], [2, 30_000], [], [0.0], [999.0]])

@@ -97,7 +97,7 @@ def test_a_replica_that_hears_nothing_is_named_first():
     world.receive("web-3", deaf)
     outcome = conclude(world.ledgers, TERMS)
     assert outcome.verdict is Verdict.BROKEN
-    assert outcome.sentence == "Web-3 hears nothing of web-1: of 20 deliveries none arrived."
+    assert outcome.sentence == "Of 20 deliveries from web-1 to web-3 none arrived: web-3 hears nothing of web-1."
     assert any("from web-1 to web-1 1 lost" in reason for reason in outcome.reasons)
 
 
@@ -189,6 +189,34 @@ def test_a_reset_breaks_the_proof():
     world.receive("web-1", sorted(world.made)).resets.append("trimmed")
     outcome = conclude(world.ledgers, TERMS)
     assert outcome.sentence == "1 clients were told `reset` (trimmed), though nothing was done that loses publications."
+
+
+def test_replicas_that_share_no_epoch_share_no_stream():
+    """With a Redis each, the same offsets name other publications: both cells between the two are empty."""
+    one, other = World(["web-1"]), World(["web-2"])
+    other.publishers[0].name = "1.p"
+    for world, replica, epoch in ((one, "web-1", "e"), (other, "web-2", "f")):
+        for _ in range(10):
+            world.publish(0)
+        world.receive(replica, range(1, 11), epoch=epoch)
+    outcome = conclude([*one.ledgers, *other.ledgers], TERMS)
+    assert outcome.verdict is Verdict.BROKEN
+    assert {cell: (count.received, count.lost) for cell, count in cells(outcome).items()} == {
+        ("web-1", "web-1"): (10, 0), ("web-1", "web-2"): (0, 10),
+        ("web-2", "web-1"): (0, 10), ("web-2", "web-2"): (10, 0),
+    }  # fmt: skip
+    assert "do they share one Redis?" in outcome.pairs[0].first
+
+
+@pytest.mark.parametrize("before", ["0", "e"])
+def test_an_epoch_that_changes_is_the_same_stream(before):
+    """Who joined a group before its first publication, or before a failover, has what came later in common."""
+    world = World(["web-1", "web-2"])
+    for number in range(10):
+        world.publish(number % 2)
+    world.receive("web-1", range(1, 11), epoch=before).enter("f")
+    world.receive("web-2", range(1, 11), epoch="f")
+    assert conclude(world.ledgers, TERMS).verdict is Verdict.PROVED
 
 
 # -- clients without offsets ----------------------------------------------------------------------------------

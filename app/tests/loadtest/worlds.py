@@ -45,11 +45,11 @@ class World:
         self.ledger(number).ticks.setdefault(sent // SECOND, Tick()).cpu = cpu
         return offset
 
-    def receive(self, replica, arrivals, behind=0, *, present=True):
+    def receive(self, replica, arrivals, behind=0, *, present=True, epoch="e"):
         """Add a receiver that gets offsets in this order."""
         number = sum(len(ledger.receivers) for ledger in self.ledgers)
         ledger, track = self.ledger(number), OffsetTrack()
-        track.join(replica, "e", behind)
+        track.join(replica, epoch, behind)
         for offset in arrivals:
             track.take(offset)
             publisher, seq = self.made[offset]
