@@ -107,7 +107,8 @@ def _hard(evidence: Evidence) -> Iterator[str]:
     if evidence.misplaced:
         yield f"{evidence.misplaced:,} publications stand in their group in another order than they were made."
     for reason, count in evidence.resets.items():
-        yield f"{count:,} clients were told `reset` ({reason}), though nothing was done that loses publications."
+        who = "1 client was" if count == 1 else f"{count:,} clients were"
+        yield f"{who} told `reset` ({reason}), though nothing was done that loses publications."
 
 
 def _amount(cell: Cell) -> int:
@@ -127,7 +128,7 @@ def _worst(cell: Cell, whole: Count, cells: int) -> str:
         if cells > 1
         else ""
     )
-    return f"of {count.expected:,} deliveries from {cell.publisher} to {cell.receiver} {' and '.join(parts)}.{rest}"
+    return f"of {count.expected:,} deliveries from {cell.publisher} to {cell.receiver}: {' and '.join(parts)}.{rest}"
 
 
 def _soft(evidence: Evidence, terms: Terms) -> Iterator[str]:

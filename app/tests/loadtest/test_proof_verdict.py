@@ -98,7 +98,7 @@ def test_a_replica_that_hears_nothing_is_named_first():
     outcome = conclude(world.ledgers, TERMS)
     assert outcome.verdict is Verdict.BROKEN
     assert outcome.sentence == "Of 20 deliveries from web-1 to web-3 none arrived: web-3 hears nothing of web-1."
-    assert any("from web-1 to web-1 1 lost" in reason for reason in outcome.reasons)
+    assert any("from web-1 to web-1: 1 lost" in reason for reason in outcome.reasons)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_reset_breaks_the_proof():
     world = whole()
     world.receive("web-1", sorted(world.made)).resets.append("trimmed")
     outcome = conclude(world.ledgers, TERMS)
-    assert outcome.sentence == "1 clients were told `reset` (trimmed), though nothing was done that loses publications."
+    assert outcome.sentence == "1 client was told `reset` (trimmed), though nothing was done that loses publications."
 
 
 def test_replicas_that_share_no_epoch_share_no_stream():
@@ -254,7 +254,7 @@ def test_of_latest_values_the_last_one_has_to_be_there():
     world.listen("web-2", [3, 4, 40], kind="DashboardUser", latest=True)
     outcome = conclude(world.ledgers, TERMS)
     assert outcome.verdict is Verdict.BROKEN
-    assert "from web-1 to web-2 1 lost" in outcome.sentence
+    assert "from web-1 to web-2: 1 lost" in outcome.sentence
 
 
 # -- what is not valid ----------------------------------------------------------------------------------------
