@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shlex
 import sys
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import gevent
+from gevent.event import Event
 from locust.runners import STATE_STOPPED, MasterRunner, WorkerRunner
 
 from proof import chaos, crew, gaps, limits, machine, options, output, session, target
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from locust.env import Environment
     from locust.runners import Runner
 
-    from proof.result import Event
+    from proof.result import Event as Done
     from proof.verdict import Outcome
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,8 @@ class Conductor:
         )
         self._chaos: chaos.Chaos | None = None
         self._running = False
+        self._ended = Event()
+        self._ended.set()
         self._live: Live | None = None
         self._filled: dict[str, int] = {}
         self._untold = ""
@@ -69,7 +73,7 @@ class Conductor:
         conductor = Conductor(environment, runner, web_ui)
         hooks.test_start.add_listener(lambda **_: conductor.start())
         hooks.test_stopping.add_listener(lambda **_: conductor.finish())
-        hooks.quitting.add_listener(lambda **_: conductor.finish())
+        hooks.quitting.add_listener(lambda **_: conductor.await_end())
         hooks.quit.add_listener(lambda **_: conductor.tell())
         if environment.parsed_options.headless:
             conductor.refuse_at_once()
@@ -127,7 +131,7 @@ class Conductor:
         started = time.monotonic()
         if given.headless:
             self._live = Live(self._crew.snapshots, self._flow_seconds() or 0.0)
-        self._chaos = chaos.Chaos(steps, lambda: time.monotonic() - started if self._running else None)
+        self._chaos = chaos.Chaos(steps, lambda: time.monotonic() - started)
 
     @property
     def _workers(self) -> int:
@@ -170,6 +174,20 @@ class Conductor:
         """Stop publishing, wait for the rest, judge; harmless when nothing runs."""
         if not self._running:
             return
+        self._running = False  # at once: the last worker that leaves makes Locust stop the run again
+        self._ended.clear()
+        try:
+            self._finish()
+        finally:
+            self._ended.set()
+
+    def await_end(self) -> None:
+        """Finish, or wait until another greenlet has."""
+        self.finish()
+        with contextlib.suppress(KeyboardInterrupt):
+            self._ended.wait()
+
+    def _finish(self) -> None:
         given = self._environment.parsed_options
         if self._live is not None:
             self._live.stop()
@@ -178,11 +196,9 @@ class Conductor:
             targets = self._crew.hush(given.settle)
             ledgers = self._crew.settle(targets, given.settle)
         except KeyboardInterrupt:
-            self._running = False
             sys.stderr.write("\nInterrupted before the last publications had arrived: no verdict.\n")
             self._environment.process_exit_code = Verdict.INVALID.exit_code
             return
-        self._running = False
         session.begin(None)
         terms = Terms(
             p99=given.p99,
@@ -201,7 +217,7 @@ class Conductor:
             return False
         return True
 
-    def _publish(self, outcome: Outcome, events: list[Event], filled: Mapping[str, int] | None = None) -> None:
+    def _publish(self, outcome: Outcome, events: list[Done], filled: Mapping[str, int] | None = None) -> None:
         given = self._environment.parsed_options
         self.result = Result(
             verdict=outcome.verdict,

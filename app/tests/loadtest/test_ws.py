@@ -15,7 +15,7 @@ import urllib.request
 import pytest
 
 from tests.fleets import Fleet, a_free_port
-from tests.loadtest.locusts import Run, run, started
+from tests.loadtest.locusts import LOCUST, Run, run, started
 
 pytestmark = pytest.mark.cluster
 
@@ -24,6 +24,7 @@ SMALL = ("--users", 45, "--spawn-rate", 45, "--p99", 10_000)
 """Latency is not what is tested: the machine may be busy."""
 EVERY_KIND = {"BigRoomUser", "DashboardUser", "RoomUser", "ReconnectingUser", "SlowUser", "PlainUser"}
 PATIENCE = 30
+SECONDS_FOR_THE_END = 60
 
 
 def eventually(look, seconds=PATIENCE):
@@ -76,8 +77,6 @@ def test_processes_of_one_command_give_one_verdict(fleet, tmp_path):
     assert done.code == 0, done.said
     proved(done.result)
     assert len(done.result["workers"]) == 2
-    big = next(kind for kind in done.result["kinds"] if kind["name"] == "BigRoomUser")
-    assert big["users"] == 18
     lone = run(tmp_path, *SMALL, "--run-time", "6s", "--host", fleet.base_url, "--replicas", 3).result
     assert [kind["users"] for kind in lone["kinds"]] == [kind["users"] for kind in done.result["kinds"]]
 
@@ -120,9 +119,6 @@ def test_a_worker_that_dies_makes_the_test_invalid(fleet, tmp_path):
         code = master.wait(SECONDS_FOR_THE_END)
     assert code == 2, log.read_text()
     assert "is gone, and what its clients got is not known" in Run(code, "", tmp_path).result["sentence"]
-
-
-SECONDS_FOR_THE_END = 60
 
 
 def test_tags_choose_the_users(fleet, tmp_path):
@@ -327,9 +323,8 @@ def test_options_that_can_not_be_meant_are_told(tmp_path, words, told):
 def test_users_that_descriptors_do_not_allow_are_told_with_the_number_that_fits(fleet, tmp_path):
     """A process that may open few files holds few clients."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    command = run.__globals__["LOCUST"]
     done = subprocess.run(
-        [*command, "--headless", "--users", "500", "--run-time", "3s", "--host", fleet.base_url, "--report", tmp_path],
+        [*LOCUST, "--headless", "--users", "500", "--run-time", "3s", "--host", fleet.base_url, "--report", tmp_path],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=PATIENCE,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400)),
     )  # fmt: skip
