@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from locust.env import Environment
     from locust.runners import Runner
 
-    from proof.result import Event as Done
     from proof.verdict import Outcome
 
 logger = logging.getLogger(__name__)
@@ -49,6 +48,7 @@ class Conductor:
         )
         self._chaos: chaos.Chaos | None = None
         self._running = False
+        self._started = 0.0
         self._ended = Event()
         self._ended.set()
         self._live: Live | None = None
@@ -128,10 +128,10 @@ class Conductor:
         self._filled = gaps.read(self._target)
         self._running = True
         steps = chaos.schedule(given.chaos, self._flow_seconds()) if given.chaos else []
-        started = time.monotonic()
+        self._started = time.monotonic()
         if given.headless:
             self._live = Live(self._crew.snapshots, self._flow_seconds() or 0.0)
-        self._chaos = chaos.Chaos(steps, lambda: time.monotonic() - started)
+        self._chaos = chaos.Chaos(steps, lambda: time.monotonic() - self._started)
 
     @property
     def _workers(self) -> int:
@@ -166,7 +166,7 @@ class Conductor:
     def _conclude_refused(self, error: ProofError) -> None:
         sentence = str(error)
         self._environment.stats.log_error("WS", "connect", sentence)
-        self._publish(conclude((), Terms(self._environment.parsed_options.p99, troubles=(sentence,))), [])
+        self._publish(conclude((), Terms(self._environment.parsed_options.p99, troubles=(sentence,))))
 
     # -- the end ----------------------------------------------------------------------------------------------
 
@@ -203,11 +203,12 @@ class Conductor:
         terms = Terms(
             p99=given.p99,
             replicas=given.replicas,
+            started=self._started,
             clocks=self._crew.clocks,
             troubles=tuple(self._crew.troubles),
             server_answers=self._server_answers(),
         )
-        self._publish(conclude(ledgers, terms, done), done, gaps.read(self._target))
+        self._publish(conclude(ledgers, terms, done), gaps.read(self._target))
 
     def _server_answers(self) -> bool:
         try:
@@ -217,7 +218,7 @@ class Conductor:
             return False
         return True
 
-    def _publish(self, outcome: Outcome, events: list[Done], filled: Mapping[str, int] | None = None) -> None:
+    def _publish(self, outcome: Outcome, filled: Mapping[str, int] | None = None) -> None:
         given = self._environment.parsed_options
         self.result = Result(
             verdict=outcome.verdict,
@@ -231,7 +232,7 @@ class Conductor:
             pairs=outcome.pairs,
             kinds=outcome.kinds,
             timeline=outcome.timeline,
-            events=events,
+            events=outcome.events,
             workers=outcome.workers,
             acknowledged=outcome.acknowledged,
             delivered=outcome.delivered,

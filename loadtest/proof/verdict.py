@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from proof import reasons
 from proof.books import UNKNOWN, Books
 from proof.histogram import Histogram, merged
@@ -37,6 +39,8 @@ class Terms:
     """Seconds that each worker's clock is ahead of the master's."""
     troubles: tuple[str, ...] = ()
     """What makes the run invalid, found elsewhere: a worker that is gone, a clock that jumped, an interruption."""
+    started: float | None = None
+    """Seconds of the master's clock from which events count; None: they count from the first publication."""
     server_answers: bool = True
     """Whether a handshake succeeds at the end."""
 
@@ -54,6 +58,7 @@ class Outcome:
     kinds: list[Kind]
     timeline: list[Second]
     workers: list[Worker]
+    events: list[Event]
     acknowledged: Latency | None
     delivered: Latency | None
     began: float
@@ -99,6 +104,7 @@ def conclude(ledgers: Sequence[Ledger], terms: Terms, events: Sequence[Event] = 
     counted = Counted(ledgers)
     sent = counted.sent
     began, ended = (min(sent), max(sent)) if sent else (0, 0)
+    events = [_from_the_first_publication(event, terms, began) for event in events]
     ticks = _ticks(ledgers)
     delivered = merged(tick.delivered for tick in ticks.values()).latency()
     acknowledged = merged(tick.acknowledged for tick in ticks.values()).latency()
@@ -140,11 +146,21 @@ def conclude(ledgers: Sequence[Ledger], terms: Terms, events: Sequence[Event] = 
         kinds=kinds,
         timeline=_timeline(ticks, began),
         workers=workers,
+        events=events,
         acknowledged=acknowledged,
         delivered=delivered,
         began=began / SECOND,
         seconds=(ended - began) / SECOND,
     )
+
+
+def _from_the_first_publication(event: Event, terms: Terms, began: int) -> Event:
+    """Return the event with its times as the result tells them."""
+    if terms.started is None or not began:
+        return event
+    late = began / SECOND - terms.started
+    until = None if event.until is None else event.until - late
+    return msgspec.structs.replace(event, at=event.at - late, until=until)
 
 
 def _is_calm(second: int, began: int, events: Sequence[Event]) -> bool:

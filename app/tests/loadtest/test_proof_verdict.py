@@ -301,6 +301,13 @@ def test_the_limit_holds_while_nothing_is_done_to_the_fleet():
     assert outcome.delivered.p99 > 2
 
 
+def test_events_are_told_from_the_first_publication_on():
+    """The command line counts from the start of the run, the report's time axis from the first publication."""
+    terms = Terms(p99=500, started=995.1)
+    [event] = conclude(whole().ledgers, terms, [Event(7.0, "reload", until=8.5)]).events
+    assert (event.at, event.until) == (pytest.approx(2.0), pytest.approx(3.5))
+
+
 @pytest.mark.parametrize(
     ("terms", "told"),
     [
