@@ -70,7 +70,8 @@ class Client:
         try:
             while (delay := self._one()) is not None:
                 gevent.sleep(delay)
-            self.receiver.is_connected = False
+            if not self.station.is_closed:
+                self.receiver.is_connected = False
             Event().wait()
         finally:
             self._leave()
@@ -88,6 +89,8 @@ class Client:
         self._over.clear()
         self._open(answer)
         self._stay()
+        if self.station.is_closed:
+            return None
         return self._after(self._code, time.monotonic() - self._opened)
 
     def _dial(self) -> Answer:
@@ -116,6 +119,10 @@ class Client:
         """The user ends: when the run goes on, nothing more is expected of it."""
         if not self.station.is_closed:
             self.receiver.is_present = False
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """End the connection, if there is one."""
         if self._link is not None:
             self._link.goodbye()
 
@@ -133,7 +140,7 @@ class Client:
 
     def lost(self, code: int) -> None:  # noqa: ARG002 - the link keeps it
         """The connection is over."""
-        if self.receiver.is_connected:
+        if self.receiver.is_connected and not self.station.is_closed:
             self.receiver.is_connected = False
             self._lost_at = time.monotonic()
             self.station.left()

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from proof.target import Target
 
-ASKED = 12
-"""Questions in a row that bring no new replica, until the next one is not asked: nginx takes turns."""
+ASKED = 24
+"""Questions in a row that bring no new replica, until the next one is not asked: nginx takes turns where all have
+equally many connections, which is why the run's own clients have to be gone."""
 SECONDS = 2.0
 
 

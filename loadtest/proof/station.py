@@ -221,6 +221,8 @@ class Station:
         for client in self.clients:
             client.account()
         self.is_closed = True
+        for client in self.clients:
+            client.hang_up()
         self._charts.stop()
         self._ticker.kill()
         self._tick(self.clock.now()).users = self._joined
