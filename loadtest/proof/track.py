@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KEPT = 10_000
 """Anomalies of one receiver that are kept by name; past that a run is beyond doubt broken."""
@@ -138,3 +142,7 @@ class SeqTrack:
             self.heard[publisher] = Heard(seq, seq)
         else:
             heard.take(seq, latest=self.latest)
+
+    def has(self, last: Mapping[str, tuple[int, int]]) -> bool:
+        """Whether the last publication of each publisher has come; `last` has number and offset of it."""
+        return all(name in self.heard and self.heard[name].last >= seq for name, (seq, _) in last.items())

@@ -8,7 +8,9 @@ from gevent.event import Event
 from locust import User, tag
 
 from proof import session
-from proof.clients import DashboardClient, DroppingClient, GroupClient, PlainClient, SlowClient
+from proof.group_client import GroupClient
+from proof.habits import DashboardClient, DroppingClient, SlowClient
+from proof.plain_client import PlainClient
 
 if TYPE_CHECKING:
     from proof.clients import Client
