@@ -3,9 +3,9 @@
 PYTHON ?= python3
 # Some shells set NAME to the host's: only one given to make counts.
 NAME =
-export REPLICAS PORT MODE BIND TRUSTED_PROXIES SLOTS RUN_DIR ENV_FILE NAME FOLLOW ARGS REPEAT TLS_PORT TLS_CERTIFICATE TLS_KEY
+export REPLICAS PORT MODE BIND TRUSTED_PROXIES SLOTS RUN_DIR ENV_FILE NAME FOLLOW ARGS REPEAT USERS RATE DURATION WHAT TLS_PORT TLS_CERTIFICATE TLS_KEY
 
-.PHONY: help up down status logs scale restart test soak bench check lock
+.PHONY: help up down status logs scale restart prove load chaos test soak bench check lock
 .DEFAULT_GOAL := help
 
 # The names that were given to make, so that a misspelt one is told.
@@ -32,6 +32,15 @@ scale: ## change the number of replicas
 
 restart: ## one replica after the other, each drained first
 	$(FLEET) restart
+
+prove: ## nothing is lost, and the proof can fail
+	$(FLEET) prove
+
+load: ## the proof under your own load
+	$(FLEET) load
+
+chaos: ## break something on purpose
+	$(FLEET) chaos
 
 test: ## all tests
 	$(FLEET) test

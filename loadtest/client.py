@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-TEXT, CLOSE, PING = 0x81, 0x88, 0x89
+TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
 NO_MASK = b"\0\0\0\0"
 """A mask of zeros leaves the text as it is; the server can't tell."""
 READ_BYTES = 1 << 18
@@ -59,7 +59,7 @@ class Connection:
 
     def send(self, text: bytes) -> None:
         """Send a text frame."""
-        self.stream.sendall(_client_frame(TEXT, text))
+        self.stream.sendall(client_frame(TEXT, text))
 
     def receive(self) -> list[bytes]:
         """Return the texts that have arrived; answer pings on the way."""
@@ -88,9 +88,9 @@ class Connection:
                 yield buffer[begin:end]
             elif kind == PING:
                 with contextlib.suppress(ConnectionError):  # a server that has left wants none: its close frame follows
-                    self.stream.sendall(_client_frame(0x8A, buffer[begin:end]))
+                    self.stream.sendall(client_frame(PONG, buffer[begin:end]))
             elif kind == CLOSE:
-                self.closed = struct.unpack_from("!H", buffer, begin)[0] if end - begin > 1 else 1005
+                self.closed = close_code(buffer[begin:end])
             start = end
         self._buffer = buffer[start:]
 
@@ -108,7 +108,13 @@ def frame_at(buffer: bytes, start: int) -> tuple[int, int, int] | None:
     return (buffer[start], begin, begin + size) if len(buffer) >= begin + size else None
 
 
-def _client_frame(kind: int, payload: bytes) -> bytes:
+def close_code(payload: bytes) -> int:
+    """Return the code in a close frame; 1005 when there is none."""
+    return int(struct.unpack_from("!H", payload)[0]) if len(payload) > 1 else 1005
+
+
+def client_frame(kind: int, payload: bytes) -> bytes:
+    """Return a whole frame as a client sends it; `payload` has at most 65,535 bytes."""
     size = len(payload)
     if size < 126:  # noqa: PLR2004 - RFC 6455 section 5.2
         return bytes((kind, 0x80 | size)) + NO_MASK + payload

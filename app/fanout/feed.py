@@ -70,7 +70,7 @@ class Feed:
         self._served = asyncio.Condition()
         self._delivered_at = float("-inf")
         self.filled = 0
-        """Publications that were missed live and delivered from the stream."""
+        """Publications that were missed live and delivered from the stream; what a stream began with is none."""
 
     @property
     def position(self) -> Position:
@@ -176,6 +176,7 @@ class Feed:
 
     async def _mend_once(self) -> None:
         # What came before the question is in the stream that answers, or lost.
+        came = _in_order(self._waiting)
         self._waiting = []
         top = await self._layer.top(self._group)
         after = top.translate(self.position)
@@ -185,19 +186,19 @@ class Feed:
         # The positions of a new epoch go on where the old one's survivors ended.
         self._known = top.moved_to(after)
         while self._offset < top.position.offset:
-            if not await self._fill(min(top.position.offset, self._offset + READ_COUNT)):
+            if not await self._fill(min(top.position.offset, self._offset + READ_COUNT), came):
                 self._begin_anew(top, TRIMMED)
                 return
             while self._crowded():  # noqa: ASYNC110 - the end of a timer has no event
                 await asyncio.sleep(BREATH)  # a gap of any size is held a portion at a time
 
-    async def _fill(self, through: int) -> bool:
-        """Deliver the next ones from the stream; return False if the next one is gone."""
+    async def _fill(self, through: int, came: set[int]) -> bool:
+        """Deliver the next ones from the stream; return False if the next one is gone. `came` are no gap."""
         before = self._offset
         for publication in await self.kept(before, through):
             if publication.offset != self._offset + 1:
                 break
-            self.filled += 1
+            self.filled += publication.offset not in came
             self._advance(publication)
         return self._offset > before
 
@@ -238,3 +239,13 @@ class Feed:
                 await self._served.wait_for(lambda: self._answered >= asked)
         except TimeoutError:
             raise Unavailable("Redis can't be asked for your position; try again.") from None
+
+
+def _in_order(publications: list[Publication]) -> set[int]:
+    """Return the offsets of those that came live before any later one."""
+    came, last = set(), 0
+    for publication in publications:
+        if publication.offset > last:
+            last = publication.offset
+            came.add(last)
+    return came

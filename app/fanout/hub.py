@@ -53,6 +53,7 @@ class Hub:
         self._watcher: asyncio.Task[None] | None = None
         self._heartbeat = Heartbeat(layer, self._forget, self._refresh)
         self._ending: set[asyncio.Task[None]] = set()
+        self._filled = 0
         self._forget_layer: Callable[[], None] = lambda: None
 
     async def join(  # noqa: PLR0913 - all but the place itself by name
@@ -117,6 +118,11 @@ class Hub:
         """Subscriptions of this process by group."""
         return {group: members.sockets for group, members in self._members.items() if members.sockets}
 
+    @property
+    def filled(self) -> int:
+        """Publications of durable groups that were missed live and delivered from the stream, since the beginning."""
+        return self._filled + sum(members.filled for members in self._members.values())
+
     def _release(self, members: Members) -> None:
         """Leave the group on the layer when nobody here is in it or about to be.
 
@@ -138,6 +144,7 @@ class Hub:
 
     def _end(self, members: Members) -> None:
         del self._members[members.group]
+        self._filled += members.filled
         members.end()
         if members.roster is not None:
             task = asyncio.create_task(members.roster.end())
@@ -204,6 +211,12 @@ def get_hub() -> Hub:
     if hub is None:
         hub = _hubs[loop] = Hub(default_layer())
     return hub
+
+
+def filled() -> int:
+    """Return how many publications the hub of the running event loop had to fetch from streams; 0 without a hub."""
+    hub = _hubs.get(asyncio.get_running_loop())
+    return hub.filled if hub is not None else 0
 
 
 async def close_hub() -> None:

@@ -101,6 +101,11 @@ class Members:
             self._layer.unsubscribe(self.group, self._receiver)
             raise
 
+    @property
+    def filled(self) -> int:
+        """Publications that were missed live and delivered from the stream."""
+        return self.feed.filled if self.feed else 0
+
     def end(self) -> None:
         """Leave the group on the layer."""
         if self.timer is not None:

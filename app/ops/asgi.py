@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from fanout.hub import close_hub
+from fanout.hub import close_hub, filled
 from fanout.replica import EXTENSION, replica_of
 from ops.readiness import Readiness
 
@@ -55,6 +55,8 @@ def readiness(scope: Scope) -> dict[str, Any]:
         "status": probe.state(draining=own.get("draining", False)),
         "replica": replica_of(scope),
         "connections": own.get("connections"),
+        # Publications that were missed live and delivered from the stream: the proof tells how many.
+        "filled": filled(),
         "uptime": round(own.get("uptime", time.monotonic() - _started), 1),
         "checks": probe.checks,
     }

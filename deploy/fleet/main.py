@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LOCKS = {
     "up": bootstrap.RUNTIME,
     "restart": bootstrap.RUNTIME,
+    "prove": bootstrap.DEVELOPMENT,
+    "load": bootstrap.DEVELOPMENT,
     "test": bootstrap.DEVELOPMENT,
     "soak": bootstrap.DEVELOPMENT,
     "bench": bootstrap.DEVELOPMENT,
@@ -26,7 +28,7 @@ LOCKS = {
     "lock": bootstrap.DEVELOPMENT,
 }
 """Which lock file a verb brings the environment up to; the other verbs take it as it is."""
-CHANGING = ("up", "scale", "restart", "down")
+CHANGING = ("up", "scale", "restart", "down", "prove", "load", "chaos")
 """These write into the run folder, or end what it names; the other verbs only look."""
 
 

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-VERBS = ("up", "down", "status", "logs", "scale", "restart", "test", "soak", "bench", "check", "lock", "help")
+VERBS = (
+    "up", "down", "status", "logs", "scale", "restart", "prove", "load", "chaos",
+    "test", "soak", "bench", "check", "lock", "help",
+)  # fmt: skip
 VARIABLES = (
     "REPLICAS", "PORT", "MODE", "BIND", "TRUSTED_PROXIES", "SLOTS", "RUN_DIR", "ENV_FILE", "NAME", "FOLLOW", "ARGS",
-    "REPEAT",
+    "REPEAT", "USERS", "RATE", "DURATION", "WHAT",
     "TLS_PORT", "TLS_CERTIFICATE", "TLS_KEY",
 )  # fmt: skip
 """Each may be given to make (`make up PORT=8081`) or as an option (`--port 8081`)."""
@@ -36,6 +39,11 @@ MOST_SLOTS = 128  # each empty one costs a failed connect a second
 HIGHEST_PORT = 65535
 SHOWN_CHARACTERS = 60  # of a value in a sentence about it
 MOST_ROUNDS = 1000  # some three days
+MOST_USERS = 1_000_000
+MOST_RATE = 100_000
+MOST_SECONDS = 7 * 24 * 3600
+CHAOS = ("restart", "redis-kill", "reload")
+"""What `make chaos` can do."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,12 @@ class Options:
     follow: bool = True
     arguments: tuple[str, ...] = ()
     repeat: int | None = None
+    users: int | None = None
+    rate: int | None = None
+    """Publications a second."""
+    duration: int | None = None
+    """Seconds."""
+    what: str | None = None
     tls_port: int | None = None
     """0 ends TLS."""
     tls_certificate: str | None = None
@@ -86,6 +100,10 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Optio
         follow=_switch(given["follow"]),
         arguments=_words(given["args"]),
         repeat=_number(given, "repeat", 1, MOST_ROUNDS, "5"),
+        users=_number(given, "users", 1, MOST_USERS, "300"),
+        rate=_number(given, "rate", 1, MOST_RATE, "20"),
+        duration=_number(given, "duration", 1, MOST_SECONDS, "60"),
+        what=_choice(given, "what", CHAOS),
         tls_port=_number(given, "tls_port", 0, HIGHEST_PORT, "8443"),
         tls_certificate=_file(given, "tls_certificate"),
         tls_key=_file(given, "tls_key"),
@@ -131,6 +149,13 @@ def _number(given: Mapping[str, str | None], name: str, least: int, most: int, e
             f"{variable}={_shown(text)} is not a whole number from {least} to {most}: for example {variable}={example}."
         )
     return int(text)
+
+
+def _choice(given: Mapping[str, str | None], name: str, choices: Sequence[str]) -> str | None:
+    text = given[name]
+    if text is not None and text not in choices:
+        raise UsageError(f"{name.upper()}={_shown(text)} is none of {', '.join(choices)}.")
+    return text
 
 
 def _switch(text: str | None) -> bool:

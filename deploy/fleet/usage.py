@@ -11,6 +11,11 @@ Several Django Channels replicas behind nginx, on this machine.
   make restart   one replica after the other, each drained first; takes over new code and changed variables
   make down      stop everything. Data stays in .run/
 
+  make prove     proof that nothing is lost from any replica to any other, and that the proof can fail: 40 seconds
+  make load      the same under your own load: make load USERS=2000 RATE=20 DURATION=60
+                 (ARGS="--chaos restart,redis-kill,reload" breaks things meanwhile; loadtest/README.md has the rest)
+  make chaos     break something now: WHAT=restart, redis-kill (every connection of Redis) or reload (nginx)
+
   make test      all tests, on a fleet of their own beside a running one (ARGS="-k chat" for some of them)
   make soak      the tests that break Redis and replicas, 20 times over (REPEAT=5 ARGS="-k failover" for less)
   make bench     what a client costs, beside stock Channels, as a table, JSON and plots in .run/bench/: some ten minutes
@@ -31,6 +36,9 @@ BIND= and TRUSTED_PROXIES= are the default again:
                       TLS_KEY=privkey.pem. Default: none; TLS_PORT=0 ends it again
   SLOTS=16            places nginx keeps for replicas
   REPEAT=20           rounds of `make soak`
+  USERS=300           clients of `make load`; RATE=20: publications a second, of all together;
+                      DURATION=30: seconds for which they flow
+  WHAT=               what `make chaos` is to do
   MODE=native         plain processes on this host
   RUN_DIR=.run        folder for sockets, process ids, logs and data; another folder and PORT is another fleet
   ENV_FILE=.env       file with FANOUT_… variables; the shell's own win over it

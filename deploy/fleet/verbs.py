@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fleet.chaos import chaos
 from fleet.down import down
+from fleet.load import load, prove
 from fleet.logs import logs
 from fleet.progress import Progress
 from fleet.quality import bench, check, lock, test
@@ -27,6 +29,9 @@ VERBS: dict[str, Callable[[Options, Run, Progress], int]] = {
     "logs": logs,
     "scale": scale,
     "restart": restart,
+    "prove": prove,
+    "load": load,
+    "chaos": chaos,
     "test": test,
     "soak": soak,
     "bench": bench,

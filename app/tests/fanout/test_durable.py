@@ -182,6 +182,21 @@ async def test_a_hole_is_filled_at_the_next_publication(replicas):
     assert client.numbers == [0, 1, 2]
 
 
+async def test_what_was_filled_is_what_did_not_come_live(replicas):
+    """A publication that waits while its group is compared with the stream has come: a new epoch is no gap."""
+    client = Client()
+    entry = await client.join(replicas[0], "kept.a")
+    await publish(replicas[1], "kept.a", [0])
+    await client.until(1)
+    assert replicas[0].filled == 0
+    await silent(replicas[1], "kept.a", 1)
+    await publish(replicas[1], "kept.a", [2])
+    await client.until(3)
+    assert replicas[0].filled == 1
+    replicas[0].leave(entry.subscription)
+    assert replicas[0].filled == 1
+
+
 async def test_a_hole_at_the_end_is_filled_within_two_seconds(replicas):
     """Nothing comes after the lost publication: the look at the quiet group finds it, whenever it was lost."""
     client, clock = Client(), asyncio.get_running_loop().time
@@ -195,6 +210,26 @@ async def test_a_hole_at_the_end_is_filled_within_two_seconds(replicas):
         assert clock() - lost < 2
         await asyncio.sleep(0.4)  # at another distance from the next look
     assert client.numbers == list(range(8))
+
+
+async def test_what_was_filled_is_counted(replicas):
+    """Three publications of two holes, also behind the last leave; the beginning of a stream is no hole."""
+    client = Client()
+    entry = await client.join(replicas[0], "kept.a")
+    await publish(replicas[1], "kept.a", [0, 1])
+    await client.until(2)
+    assert [hub.filled for hub in replicas] == [0, 0]
+    await silent(replicas[1], "kept.a", 2)
+    await silent(replicas[1], "kept.a", 3)
+    await publish(replicas[1], "kept.a", [4])
+    await client.until(5)
+    assert replicas[0].filled == 2
+    await silent(replicas[1], "kept.a", 5)
+    await publish(replicas[1], "kept.a", [6])
+    await client.until(7)
+    assert client.numbers == list(range(7))
+    replicas[0].leave(entry.subscription)
+    assert [hub.filled for hub in replicas] == [3, 0]
 
 
 async def test_looking_at_a_group_leaves_nothing_in_redis(replicas, own_redis):

@@ -80,6 +80,7 @@ async def test_readyz_says_whether_it_is_in_service(probe, state, status):
         "status": state,
         "replica": "web-7",
         "connections": 12,
+        "filled": 0,
         "uptime": 33.1,
         "checks": {"redis": "gone", "database": OK},
     }

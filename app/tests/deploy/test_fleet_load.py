@@ -1,0 +1,76 @@
+"""`make prove` and `make load` on a real fleet."""
+
+import json
+import re
+
+import pytest
+
+from fleet.load import Load
+from fleet.options import read
+
+pytestmark = pytest.mark.cluster
+
+
+def result(fleet, *folders):
+    """The JSON of the last run."""
+    return json.loads(fleet.run_dir.joinpath("proof", *folders, "proof.json").read_text())
+
+
+@pytest.mark.slow
+def test_the_fleet_is_proved_and_the_control_fails(fleet):
+    """Exit code 0 means both; the matrix is full, and the control lost exactly what its proxy dropped."""
+    done = fleet.make("prove")
+    assert result(fleet)["verdict"] == "proved"
+    assert len(result(fleet)["cells"]) == 9
+    control = result(fleet, "control")
+    assert control["verdict"] == "broken"
+    dropped = int(re.search(r"(\d+) dropped", done.stdout)[1])
+    assert sum(cell["count"]["lost"] for cell in control["cells"]) == dropped > 0
+    assert "the fleet is proved, and the proof can fail" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_load_of_ones_own(fleet):
+    """Users, rate and seconds are as asked; other words of the proof go through ARGS."""
+    fleet.make("load", USERS=30, RATE=40, DURATION=4, ARGS="--p99 10000 --rooms 1 BigRoomUser RoomUser")
+    found = result(fleet)
+    assert found["verdict"] == "proved"
+    assert sum(kind["users"] for kind in found["kinds"]) == 30
+    assert {kind["name"] for kind in found["kinds"]} == {"BigRoomUser", "RoomUser"}
+    assert sum(second["published"] for second in found["timeline"]) == pytest.approx(160, rel=0.3)
+
+
+@pytest.mark.slow
+def test_a_fleet_is_started_where_none_runs(unstarted):
+    """It is said, and the fleet runs on."""
+    unstarted.make("up", PORT=unstarted.port, REPLICAS=2)
+    unstarted.make("down")
+    done = unstarted.make("load", USERS=20, DURATION=2, ARGS="--p99 10000")
+    assert "Nothing runs: starting a fleet first." in done.stdout
+    assert unstarted.is_ready("web-1")
+
+
+def test_a_verdict_is_the_exit_code_of_make(fleet):
+    """A limit that nothing can keep: make fails, and the reason is the last thing that is told."""
+    done = fleet.make("load", check=False, USERS=20, DURATION=2, ARGS="--p99 1")
+    assert done.returncode != 0
+    assert result(fleet)["verdict"] == "broken"
+    assert "more than the limit of 1 ms" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--users", "0"], ["--rate", "x"], ["--duration", "-3"]])
+def test_values_that_can_not_be_meant_are_told(words):
+    """The variable is named, with an example."""
+    from fleet.errors import UsageError
+
+    name = words[0].removeprefix("--").upper()
+    with pytest.raises(UsageError, match=rf"{name}=.*for example {name}="):
+        read(["load", *words], {})
+
+
+def test_publications_flow_as_long_as_was_asked():
+    """The time that clients need to connect comes on top."""
+    arguments = Load(users=1000, rate=20, seconds=60).arguments()
+    assert arguments[arguments.index("--run-time") + 1] == "65s"
+    assert arguments[arguments.index("--spawn-rate") + 1] == "200"

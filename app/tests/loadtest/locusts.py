@@ -1,0 +1,67 @@
+"""Locust in processes of its own: it patches whatever process imports it."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from fleet.options import REPOSITORY
+from tests.fleets import clean_environment
+
+LOCUST = [str(Path(sys.executable).parent / "locust"), "-f", str(REPOSITORY / "loadtest" / "ws.py")]
+QUIET = ["--headless", "--only-summary"]
+SECONDS = 90
+
+
+class Run:
+    """What a finished run has left."""
+
+    def __init__(self, code, said, folder):
+        self.code = code
+        self.said = said
+        self.folder = folder
+
+    @property
+    def result(self):
+        """The JSON of the report."""
+        return json.loads((self.folder / "proof.json").read_text())
+
+    @property
+    def traces(self):
+        """Whether a stack trace was shown to anybody."""
+        return "Traceback" in self.said
+
+
+def environment(fleet=None):
+    """Return what Locust is started with; chaos finds the fleet by it."""
+    variables = {"PYTHON": sys.executable, "ENV_FILE": "/dev/null"}
+    return {**clean_environment(), **variables, **({"RUN_DIR": str(fleet.run_dir)} if fleet else {})}
+
+
+def run(folder, *words, fleet=None, seconds=SECONDS):
+    """Run the proof headless to its end."""
+    command = [*LOCUST, *QUIET, "--report", str(folder), *map(str, words)]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(fleet), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, timeout=seconds, check=False,
+    )  # fmt: skip
+    return Run(done.returncode, done.stdout, folder)
+
+
+@contextlib.contextmanager
+def started(folder, *words, fleet=None, log="log"):
+    """Start Locust; give its process and where its words go. It is killed, if it lives, when the block ends."""
+    path = folder / log
+    with path.open("w") as said:
+        process = subprocess.Popen(
+            [*LOCUST, "--report", str(folder), *map(str, words)], cwd=folder, env=environment(fleet),
+            stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield process, path
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 9)
+        process.wait()

@@ -1,0 +1,33 @@
+import argparse
+
+import pytest
+
+from proof.chaos import COMMANDS, parse, schedule
+
+
+def test_what_has_no_time_is_spread_over_the_run():
+    """Evenly, with quiet before the first and behind the last."""
+    assert schedule("restart,redis-kill,reload", 40) == [(10, "restart"), (20, "redis-kill"), (30, "reload")]
+
+
+def test_a_time_is_kept_and_the_order_is_that_of_the_times():
+    """Seconds may be broken."""
+    assert schedule("reload@20,restart@2.5", 40) == [(2.5, "restart"), (20, "reload")]
+
+
+def test_without_an_end_things_happen_every_ten_seconds():
+    """A run in the web interface ends when somebody stops it."""
+    assert schedule("restart,reload", None) == [(10, "restart"), (20, "reload")]
+
+
+@pytest.mark.parametrize("text", ["", "restart", "restart@5,reload,redis-kill@7.5", "restart,restart"])
+def test_what_there_is_can_be_asked_for(text):
+    """Also twice, or nothing."""
+    assert parse(text) == text
+
+
+@pytest.mark.parametrize("text", ["reboot", "restart@", "restart@x", "restart reload", "restart;ls"])
+def test_anything_else_is_told(text):
+    """The sentence lists what there is."""
+    with pytest.raises(argparse.ArgumentTypeError, match=", ".join(COMMANDS)):
+        parse(text)

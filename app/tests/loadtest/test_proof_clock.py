@@ -1,0 +1,24 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proof.clock import Clock, Reading, best
+
+SECONDS = st.floats(0, 100)
+
+
+@given(st.floats(-1000, 1000), SECONDS, SECONDS, SECONDS)
+def test_a_clock_is_known_within_half_an_exchange(ahead, asked, out, back):
+    """However unequal the two ways are."""
+    reading = Reading(asked, asked + out + ahead, asked + out + back)
+    assert abs(reading.ahead - ahead) <= reading.doubt + 1e-6
+
+
+def test_the_quickest_exchange_is_believed():
+    """It leaves least doubt."""
+    quick = Reading(10, 510, 10.1)
+    assert best([Reading(1, 509, 9), quick, Reading(20, 530, 22)]) is quick
+
+
+def test_a_corrected_clock_tells_the_masters_time():
+    """In microseconds, and an hour ahead is an hour back."""
+    assert abs(Clock(3600).now() - (Clock().now() - 3600 * 10**6)) < 10**6

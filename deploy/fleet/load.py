@@ -1,0 +1,150 @@
+"""`make prove` and `make load`: the proof of loadtest/ws.py, called as anybody calls it, on the fleet that runs."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fleet import ports, waiting
+from fleet.control import Control
+from fleet.errors import FAILED, MISUSED, FleetError
+from fleet.options import REPOSITORY
+from fleet.quality import BIN, environ
+from fleet.up import up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fleet.options import Options
+    from fleet.progress import Progress
+    from fleet.state import Run, Settings
+
+USERS = 300
+RATE = 20.0
+DURATION = 30
+SPAWN_RATE = 200
+"""Users started a second: a handshake costs replica and nginx half a millisecond each, on the same cores."""
+PROVE_USERS = 90
+PROVE_SECONDS = 10
+CONTROL_USERS = 60
+CONTROL_SECONDS = 6
+DROP_EVERY = 1000
+"""Of the frames that hold a publication: some 1,200 a second are on their way to the clients of the control."""
+PROVE_P99 = "2000"
+"""Milliseconds: what is shown is that nothing is lost, also on a machine that is busy with other things."""
+PROXY_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is asked of one run."""
+
+    users: int
+    rate: float
+    seconds: int
+    """For which publications flow."""
+
+    def arguments(self) -> list[str]:
+        """Return Locust's own words for it."""
+        spawn = min(self.users, SPAWN_RATE)
+        run_time = self.seconds + math.ceil(self.users / spawn)
+        return [
+            "--headless", "--only-summary", "--loglevel", "ERROR", "--users", str(self.users),
+            "--spawn-rate", str(spawn), "--run-time", f"{run_time}s", "--rate", f"{self.rate:g}",
+        ]  # fmt: skip
+
+
+def load(asked: Options, run: Run, progress: Progress) -> int:
+    """Run the proof with as many USERS, at RATE publications a second for DURATION seconds."""
+    settings = _running(asked, run, progress)
+    wanted = Load(asked.users or USERS, asked.rate or RATE, asked.duration or DURATION)
+    return locust(wanted, address(settings), asked, run, "--replicas", str(settings.replicas), *asked.arguments)
+
+
+def prove(asked: Options, run: Run, progress: Progress) -> int:
+    """Show that the fleet loses nothing, and that the proof would have noticed."""
+    settings = _running(asked, run, progress)
+    terms = ("--replicas", str(settings.replicas), "--p99", PROVE_P99)
+    progress.say(f"\n1. The fleet at {address(settings)}: nothing may be lost, doubled or out of order.")
+    code = locust(Load(PROVE_USERS, RATE, PROVE_SECONDS), address(settings), asked, run, *terms, *asked.arguments)
+    if code != 0:
+        return code
+    progress.say(f"\n2. The control: one in {DROP_EVERY} publications is dropped on its way. The proof must fail.")
+    with dropping(settings) as broken:
+        code = locust(
+            Load(CONTROL_USERS, RATE, CONTROL_SECONDS), broken, asked, run,
+            *terms, "--report", str(run.root / "proof" / "control"), "BigRoomUser",
+        )  # fmt: skip
+    if code == FAILED:
+        progress.say("\nBoth as they should be: the fleet is proved, and the proof can fail.")
+        return 0
+    if code == 0:
+        progress.say("\nThe control was not noticed: this proof proves nothing. Please report it.")
+        return FAILED
+    progress.say("\nThe control could not be made: what is said above is the reason.")
+    return MISUSED
+
+
+def _running(asked: Options, run: Run, progress: Progress) -> Settings:
+    """Return the settings of the fleet that runs, after starting one where none does. Raise FleetError."""
+    if not (run.pids.exists() and Control(run).answers()):
+        progress.say("Nothing runs: starting a fleet first. It runs on afterwards; `make down` stops it.")
+        if code := up(asked, run, progress):
+            raise FleetError(f"The fleet does not start (exit code {code}).")
+    return run.recall()
+
+
+def address(settings: Settings) -> str:
+    """Return where this machine reaches the fleet's nginx."""
+    host = ports.first(settings)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def locust(wanted: Load, host: str, asked: Options, run: Run, *more: str) -> int:
+    """Run the proof; return its exit code."""
+    command = [
+        str(BIN / "locust"), "-f", str(REPOSITORY / "loadtest" / "ws.py"), "--host", host,
+        "--json-file", str(run.root / "proof" / "locust"),  # instead of tables on the terminal
+        "--report", str(run.root / "proof"), *wanted.arguments(), *more,
+    ]  # fmt: skip
+    # For what the proof itself asks of make: --chaos.
+    variables = {"RUN_DIR": str(run.root), "ENV_FILE": str(asked.env_file), "PYTHON": sys.executable}
+    return subprocess.run(command, cwd=REPOSITORY, env={**environ(), **variables}, check=False).returncode
+
+
+@contextlib.contextmanager
+def dropping(settings: Settings) -> Iterator[str]:
+    """Stand a proxy that drops publications before nginx; give its address. Raise FleetError."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable, "-m", "proof.faults", str(port), f"{ports.first(settings)}:{settings.port}",
+        "--drop", str(DROP_EVERY), "--holding", '"publication"',
+    ]  # fmt: skip
+    path = os.pathsep.join(str(REPOSITORY / name) for name in ("loadtest", "app"))
+    proxy = subprocess.Popen(command, env={**environ(), "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True)
+    try:
+        if not waiting.until(lambda: _listens(port) or proxy.poll() is not None, PROXY_SECONDS) or proxy.poll():
+            raise FleetError("The proxy that drops publications does not start.")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        proxy.terminate()
+        said, _ = proxy.communicate()
+        print(said.strip().splitlines()[-1] if said.strip() else "")
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        time.sleep(0.02)
+        return False

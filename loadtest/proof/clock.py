@@ -1,0 +1,46 @@
+"""The master's clock, as a worker reads it: its own, corrected by what an exchange of messages told."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One exchange: asked and answered by the master's clock, read in between by the worker's; seconds."""
+
+    asked: float
+    worker: float
+    answered: float
+
+    @property
+    def ahead(self) -> float:
+        """How far the worker's clock is ahead, if both ways took the same time."""
+        return self.worker - (self.asked + self.answered) / 2
+
+    @property
+    def doubt(self) -> float:
+        """How far `ahead` may be from the truth."""
+        return (self.answered - self.asked) / 2
+
+
+def best(readings: Iterable[Reading]) -> Reading:
+    """Return the one that leaves least doubt: the quickest."""
+    return min(readings, key=lambda reading: reading.doubt)
+
+
+class Clock:
+    """Monotonic, so that nobody who sets the time disturbs a run."""
+
+    def __init__(self, ahead: float = 0.0) -> None:
+        self.ahead = ahead
+        """Seconds of this process' clock before the master's."""
+
+    def now(self) -> int:
+        """Return the microseconds of the master's clock."""
+        return int((time.monotonic() - self.ahead) * 1e6)

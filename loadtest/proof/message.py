@@ -1,0 +1,36 @@
+"""What a publication of the proof says: who made it, the how manyth it is, when, and on which replica."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MARK = "proof"
+FIELDS = 5
+
+
+class Said(NamedTuple):
+    """The content of one publication."""
+
+    publisher: str
+    seq: int
+    """1, 2, 3 … of this publisher."""
+    sent: int
+    """Microseconds of the master's clock: when it was to leave."""
+    replica: str
+    """The replica to which the publisher was connected."""
+
+
+def write(said: Said, size: int) -> str:
+    """Return the text of a publication, filled up to `size` characters."""
+    return f"{MARK} {said.publisher} {said.seq} {said.sent} {said.replica} ".ljust(size, "x")
+
+
+def read(text: str) -> Said | None:
+    """Return what a text says; None for one that the proof did not write."""
+    parts = text.split(" ", FIELDS)
+    if parts[0] != MARK or len(parts) <= FIELDS:
+        return None
+    try:
+        return Said(parts[1], int(parts[2]), int(parts[3]), parts[4])
+    except ValueError:
+        return None

@@ -1,0 +1,209 @@
+"""Weighs the evidence: what breaks the proof, what makes the test invalid, and the sentences that say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from proof.result import Count, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from proof.result import Cell, Event, Latency, Worker
+    from proof.verdict import Terms
+
+CPU_LIMIT = 0.8
+"""Share of a core: above it the generator's own queue would be measured."""
+EARLY_SHARE = 0.001
+"""Share of deliveries before their sending from which on clocks are not to be believed."""
+ENOUGH_CONNECTS = 10
+"""Connections for each replica: with so many, one that took none is not there."""
+SHOWN_REFUSALS = 3
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was counted, as far as the verdict depends on it."""
+
+    cells: Sequence[Cell]
+    workers: Sequence[Worker]
+    delivered: Latency | None
+    """While nothing was done to the fleet."""
+    has_chaos: bool
+    publications: int
+    acknowledged: int
+    unknown: Count
+    """Deliveries of publications of which nobody knows who made them."""
+    contradicted: int
+    misplaced: int
+    resets: Mapping[str, int]
+    gone: int
+    clients: int
+    connects: int
+    early: int
+    refusals: Mapping[str, int]
+    barred: Mapping[str, int]
+    replicas: Sequence[str]
+    failed_events: Sequence[Event]
+    seconds: float
+
+    @property
+    def whole(self) -> Count:
+        """All cells together."""
+        return sum((cell.count for cell in self.cells), Count())
+
+
+def weigh(evidence: Evidence, terms: Terms) -> tuple[Verdict, str, list[str]]:
+    """Return verdict, sentence and all reasons, the worst first.
+
+    A lost message is lost even with a busy generator: it breaks the proof. What the test itself may have caused (late,
+    never heard because nobody was there to hear) is invalid where the test is.
+    """
+    hard = list(_hard(evidence))
+    soft = list(_soft(evidence, terms))
+    invalid = list(_invalid(evidence, terms))
+    if hard or (soft and not invalid):
+        verdict, why = Verdict.BROKEN, [*hard, *soft, *invalid]
+    elif invalid:
+        verdict, why = Verdict.INVALID, [*invalid, *soft]
+    else:
+        return Verdict.PROVED, _proved(evidence), []
+    why = [f"{reason[0].upper()}{reason[1:]}" for reason in why]
+    return verdict, why[0], why
+
+
+def _proved(evidence: Evidence) -> str:
+    many, whole = len(evidence.replicas), evidence.whole
+    where = "on the one replica" if many == 1 else f"from each of {many} replicas to each"
+    late = f"; 99 % within {evidence.delivered.p99:.0f} ms{_calm(evidence)}" if evidence.delivered else ""
+    return (
+        f"{evidence.publications:,} publications, {where}: {whole.received:,} deliveries, "
+        f"nothing lost, doubled or out of order{late}."
+    )
+
+
+def _calm(evidence: Evidence) -> str:
+    return " while nothing was done to the fleet" if evidence.has_chaos else ""
+
+
+# -- what breaks the proof ------------------------------------------------------------------------------------
+
+
+def _hard(evidence: Evidence) -> Iterator[str]:
+    deaf = [cell for cell in evidence.cells if cell.count.expected and not cell.count.received]
+    for cell in sorted(deaf, key=lambda each: each.count.expected, reverse=True):
+        yield (
+            f"of {cell.count.expected:,} deliveries from {cell.publisher} to {cell.receiver} none arrived: "
+            f"{cell.receiver} hears nothing of {cell.publisher}."
+        )
+    wrong = [cell for cell in evidence.cells if _amount(cell) and cell not in deaf]
+    if wrong:
+        yield _worst(max(wrong, key=_amount), evidence.whole, len(wrong))
+    if evidence.unknown.lost:
+        yield f"{evidence.unknown.lost:,} more deliveries are lost, of publications that nobody received at all."
+    if evidence.contradicted:
+        yield f"{evidence.contradicted:,} publications were acknowledged at an offset where another one was delivered."
+    if evidence.misplaced:
+        yield f"{evidence.misplaced:,} publications stand in their group in another order than they were made."
+    for reason, count in evidence.resets.items():
+        who = "1 client was" if count == 1 else f"{count:,} clients were"
+        yield f"{who} told `reset` ({reason}), though nothing was done that loses publications."
+
+
+def _amount(cell: Cell) -> int:
+    return cell.count.lost + cell.count.doubled + cell.count.disordered
+
+
+def _worst(cell: Cell, whole: Count, cells: int) -> str:
+    count = cell.count
+    parts = [
+        f"{many:,} {what}"
+        for many, what in ((count.lost, "lost"), (count.doubled, "doubled"), (count.disordered, "out of order"))
+        if many
+    ]
+    rest = (
+        f" Over all {cells} cells with faults: {whole.lost:,} lost, {whole.doubled:,} doubled, "
+        f"{whole.disordered:,} out of order."
+        if cells > 1
+        else ""
+    )
+    return f"of {count.expected:,} deliveries from {cell.publisher} to {cell.receiver}: {' and '.join(parts)}.{rest}"
+
+
+def _soft(evidence: Evidence, terms: Terms) -> Iterator[str]:
+    if evidence.delivered and evidence.delivered.p99 > terms.p99:
+        slow = max((cell for cell in evidence.cells if cell.latency), key=lambda each: each.latency.p99)  # type: ignore[union-attr]
+        assert slow.latency is not None  # noqa: S101 - only those were compared
+        yield (
+            f"99 % of the deliveries took up to {evidence.delivered.p99:,.0f} ms{_calm(evidence)}, more than "
+            f"the limit of {terms.p99:,.0f} ms; slowest from {slow.publisher} to {slow.receiver} "
+            f"({slow.latency.p99:,.0f} ms)."
+        )
+    if evidence.gone and terms.server_answers:
+        yield f"{evidence.gone:,} of {evidence.clients:,} clients could not come back, though the server answers."
+    missing = terms.replicas - len(evidence.replicas)
+    if missing > 0 and evidence.connects >= ENOUGH_CONNECTS * terms.replicas:
+        yield (
+            f"only {len(evidence.replicas)} of {terms.replicas} replicas took any of {evidence.connects:,} connections "
+            f"({', '.join(evidence.replicas)})."
+        )
+
+
+# -- what makes the test invalid ------------------------------------------------------------------------------
+
+
+def _invalid(evidence: Evidence, terms: Terms) -> Iterator[str]:
+    yield from terms.troubles
+    if not evidence.clients:
+        if not terms.troubles:
+            yield "there was no user: start some (--users 100)."
+        return
+    if not terms.server_answers:
+        yield f"the server is gone: {evidence.gone:,} of {evidence.clients:,} clients could not come back."
+    for sentence, count in sorted(evidence.refusals.items(), key=lambda item: -item[1])[:SHOWN_REFUSALS]:
+        if not evidence.connects or not evidence.acknowledged:
+            yield f"{sentence} ({count:,} times)"
+    for sentence, count in evidence.barred.items():
+        yield f"{sentence} ({count:,} clients). Leave this class out (--exclude-tags), or name another kind of group."
+    if not evidence.publications:
+        yield "nothing was published: the run ended before its clients were in their groups, or --rate is too low."
+    elif not evidence.acknowledged:
+        yield f"none of {evidence.publications:,} publications was acknowledged."
+    else:
+        yield from _thin(evidence, terms)
+    yield from _disturbed(evidence)
+
+
+def _disturbed(evidence: Evidence) -> Iterator[str]:
+    """Tell what makes figures void."""
+    for worker in evidence.workers:
+        if worker.cpu > CPU_LIMIT:
+            yield (
+                f"the load generator {worker.name} was busy for {worker.cpu:.0%} of a core, more than {CPU_LIMIT:.0%}: "
+                "its own queue was measured. Use more processes (--processes), or fewer users."
+            )
+    if evidence.delivered and evidence.early > EARLY_SHARE * evidence.delivered.count:
+        yield (
+            f"{evidence.early:,} deliveries arrived before they were sent: the clocks of the workers differ from "
+            "what they were at the start."
+        )
+    for event in evidence.failed_events:
+        yield f"{event.name} could not be done: {event.detail}"
+
+
+def _thin(evidence: Evidence, terms: Terms) -> Iterator[str]:
+    """Tell cells in which nothing could arrive."""
+    missing = terms.replicas - len(evidence.replicas)
+    if missing > 0 and evidence.connects < ENOUGH_CONNECTS * terms.replicas:
+        yield (
+            f"only {len(evidence.replicas)} of {terms.replicas} replicas took one of {evidence.connects:,} connections:"
+            " use more users."
+        )
+    empty = [cell for cell in evidence.cells if not cell.count.expected]
+    if empty:
+        named = ", ".join(f"{cell.publisher} to {cell.receiver}" for cell in empty[:SHOWN_REFUSALS])
+        yield (
+            f"{len(empty)} of {len(evidence.cells)} cells are empty because nobody was there to publish or to hear "
+            f"({named}): use more users, fewer rooms or a longer run."
+        )
