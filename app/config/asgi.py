@@ -14,6 +14,7 @@ http: Any = get_asgi_application()  # first: it loads the apps that the imports 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from config.routing import websocket_routes  # noqa: E402
+from demos.dashboard.board import WithFleetBoard  # noqa: E402
 from fanout.origin import OriginCheck  # noqa: E402
 from ops.asgi import OpsEndpoints, lifespan  # noqa: E402
 
@@ -21,6 +22,6 @@ application = ProtocolTypeRouter(
     {
         "http": OpsEndpoints(http),
         "websocket": OriginCheck(URLRouter(websocket_routes), settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS),
-        "lifespan": lifespan,
+        "lifespan": WithFleetBoard(lifespan),
     }
 )
