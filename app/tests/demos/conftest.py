@@ -7,6 +7,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright
 
+from tests.replicas import folder, start  # noqa: F401 - fixtures
+
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
