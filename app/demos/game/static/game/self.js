@@ -83,7 +83,10 @@ export class Self {
     } catch (error) {
       if (connection !== this.#connection || !this.me) return;
       const refused = /** @type {import("../fanout/client.js").FanoutError} */ (error);
-      if (refused.code === "bad_data") Object.assign(this.me, this.#answered);
+      if (refused.code === "bad_data") {
+        Object.assign(this.me, this.#answered);
+        this.#told = { x: NaN, y: NaN, at: -Infinity }; // what was refused counts as not told
+      }
       this.refused(refused);
     } finally {
       if (connection === this.#connection) this.#unanswered -= 1;
