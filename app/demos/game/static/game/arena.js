@@ -12,6 +12,8 @@ const OLDER = 140;
 const TELL_MS = 250;
 /** Ms for which a sentence stands in the arena. */
 const TOAST_MS = 2_500;
+/** Ms for which a sentence about a refused step stands, though the next one was taken. */
+const READ_MS = 3_000;
 /** Longest piece of time, in seconds, that is walked at once: a browser that slept does not jump. */
 const LONGEST_STEP = 0.1;
 
@@ -35,6 +37,7 @@ showLine(client);
 const self = new Self({
   tell: (data) => client.publish(game, data),
   refused: (error) => problem(refusedStep(error)),
+  taken: () => Date.now() - problemAt > READ_MS && part("problem").dataset.passing && problem(""),
   walls,
   speed: number("speed"),
   repeat: number("repeat") * 1000,
@@ -68,8 +71,10 @@ function toast(words) {
   toasting = setTimeout(() => (part("toast").textContent = ""), TOAST_MS);
 }
 
-/** @param {string} sentence What is wrong; nothing takes it away. @param {boolean} [passing] It is over with the next connection. */
+let problemAt = 0;
+/** @param {string} sentence What is wrong. @param {boolean} [passing] It is over when a step is taken again. */
 function problem(sentence, passing = true) {
+  problemAt = Date.now();
   if (part("problem").textContent !== sentence) part("problem").textContent = sentence;
   part("problem").dataset.passing = passing ? "true" : "";
 }
@@ -96,7 +101,7 @@ part("play-form").addEventListener("submit", async (/** @type {SubmitEvent} */ e
     playing(true);
     await self.hello();
   } catch {
-    problem("No replica answers at the moment: try again in a few seconds.");
+    problem("No replica answers at the moment: try again in a few seconds.", false);
   } finally {
     part("play").disabled = false;
   }

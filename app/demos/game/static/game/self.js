@@ -1,8 +1,9 @@
 /** Oneself in the arena: walks at once on this page, tells the server twenty times a second, and goes back where it says no. */
 import { walk } from "./rules.js";
 
-/** Steps without an answer after which no more are told: the line is slow, and old places are worth nothing. */
-const UNANSWERED_LIMIT = 10;
+/** Steps without an answer after which no more are told: old places are worth nothing. And while Redis is away each takes
+ * the server 2 s: their sum stays below the 15 s after which the client takes a server for dead. */
+const UNANSWERED_LIMIT = 5;
 
 export class Self {
   /** @type {{id: string, name: string, x: number, y: number} | null} */ me = null;
@@ -18,11 +19,12 @@ export class Self {
    * @param {object} how
    * @param {(data: object) => Promise<unknown>} how.tell
    * @param {(error: import("../fanout/client.js").FanoutError) => void} how.refused
+   * @param {() => void} how.taken A step was.
    * @param {{width: number, height: number}} how.walls
    * @param {number} how.speed Units a second. @param {number} how.repeat Ms.
    */
-  constructor({ tell, refused, walls, speed, repeat }) {
-    Object.assign(this, { tell, refused, walls, speed, repeat });
+  constructor({ tell, refused, taken, walls, speed, repeat }) {
+    Object.assign(this, { tell, refused, taken, walls, speed, repeat });
   }
 
   /** @param {{player: string, ticket: string}} pass @param {string} name @param {{x: number, y: number}} place */
@@ -79,7 +81,9 @@ export class Self {
     this.#unanswered += 1;
     try {
       await this.tell(data);
-      if (connection === this.#connection) done();
+      if (connection !== this.#connection) return;
+      done();
+      this.taken();
     } catch (error) {
       if (connection !== this.#connection || !this.me) return;
       const refused = /** @type {import("../fanout/client.js").FanoutError} */ (error);
