@@ -64,6 +64,21 @@ class Fleet:
         return sum(max(0.0, now - before[name]) for name, now in self.cpu.items() if name in before)
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What has happened up to a moment, or between two."""
+
+    seconds: float
+    steps: int
+    heard: int
+    """Steps of others, over all bots."""
+    gems: int
+    own_cpu: float
+    """Seconds of this process."""
+    fleet_cpu: float | None
+    """Seconds of all replicas; None if they said nothing."""
+
+
 class Bot:
     """One player. Pure: `step` says where it goes next."""
 
@@ -109,10 +124,20 @@ class Troop:
         """All have begun."""
         self._begun = 0
 
-    @property
-    def claims(self) -> int:
-        """Gems that were taken while this listened."""
-        return self._gems.claims
+    async def measure(self, seconds: float) -> Tally:
+        """Return what happens within so many seconds from now."""
+        loop = asyncio.get_running_loop()
+        begun, own, fleet = loop.time(), time.process_time(), dict(self.fleet.cpu)
+        steps, heard, gems = self.steps, self.heard, self._gems.claims
+        await asyncio.sleep(seconds)
+        return Tally(
+            loop.time() - begun,
+            self.steps - steps,
+            self.heard - heard,
+            self._gems.claims - gems,
+            time.process_time() - own,
+            self.fleet.spent_since(fleet) if fleet else None,
+        )
 
     async def listen(self) -> None:
         """Hear what the fleet says of itself and of the gems."""
@@ -128,7 +153,7 @@ class Troop:
                 group.create_task(self._play(bot))
 
     async def _play(self, bot: Bot) -> None:
-        ticket = await asyncio.to_thread(self._ticket)
+        ticket = await asyncio.to_thread(self.ticket)
         group = f"game.{self._arena}"
         async with connect(self._socket_url, [group]) as client:
             hearing = asyncio.create_task(self._hear(client))
@@ -160,14 +185,16 @@ class Troop:
                 if self._begun == len(self._bots):
                     self.playing.set()
 
-    def _ticket(self) -> str:
+    def ticket(self) -> str:
+        """Return a new player's ticket; blocks. Raise BotsError."""
         url = f"{self._base}/game/ticket"
         try:
             with urlopen(url, timeout=TICKET_LIMIT) as answer:  # noqa: S310 - the operator names it
                 return str(json.load(answer)["ticket"])
         except (URLError, OSError, ValueError, KeyError) as error:
+            why = getattr(error, "reason", error)
             raise BotsError(
-                f"No ticket came from {url}: {error}. Is the fleet up (make up), and this its address?"
+                f"No ticket came from {url}: {why}. Is the fleet up (make up), and this its address?"
             ) from error
 
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { BEHIND_MS, COLOURS, Crowd, SHOWN_LIMIT, Score, colourOf, direction, guestName, placeAt, refusedStep, walk } from "../../../demos/game/static/game/rules.js";
+import { BEHIND_MS, COLOURS, Crowd, SHOWN_LIMIT, Score, colourOf, direction, guestName, idleWords, placeAt, refusedStep, walk } from "../../../demos/game/static/game/rules.js";
 import { Self } from "../../../demos/game/static/game/self.js";
 
 const WALLS = { width: 1200, height: 750 };
@@ -21,10 +21,20 @@ test("a player walks smoothly between its steps, and is gone after a silence or 
   assert.equal(ada.name, "Ada");
   assert.ok(Math.abs(ada.x - (475 - BEHIND_MS) * (18 / 50)) < 0.001);
   assert.equal(crowd.shown(450 + 2_000).length, 1);
+  assert.equal(crowd.silenced, false);
   assert.equal(crowd.shown(450 + 2_001).length, 0);
+  assert.equal(crowd.silenced, true);
   crowd.hear({ id: "b", name: "Bob", x: 1, y: 1 }, 0);
   crowd.hear({ id: "b", gone: true }, 1);
-  assert.equal(crowd.size, 0);
+  assert.deepEqual([crowd.size, crowd.silenced], [0, false]);
+});
+
+test("an empty arena says why", () => {
+  const state = { on: true, players: 0, silenced: false, scores: 0 };
+  assert.match(idleWords({ ...state, silenced: true }), /Redis/);
+  assert.match(idleWords({ ...state, on: false }), /Nobody plays/);
+  assert.match(idleWords({ ...state, players: 2 }), /Nobody has a gem/);
+  assert.equal(idleWords({ ...state, players: 2, scores: 1 }), "");
 });
 
 test("after a rest a walk begins where and when it begins", () => {

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from demos.chat.rooms import RULE, is_room_name
 from demos.game.arena import RATE
-from demos.game.bots import BotsError, Troop
+from demos.game.bots import BotsError, Tally, Troop
 from fanout.client import ClientError
 from fanout.errors import FanoutError
 
@@ -21,10 +20,10 @@ BOTS_LIMIT = 500
 """One process drives no more: above that its own CPU is what is measured."""
 BEGIN_LIMIT = 30.0
 """Seconds in which all bots must be in."""
+WAKING = 1.5
+"""Seconds for a board that nobody watched to wake up, and for the last bot to begin to walk."""
 BASELINE = 3.0
-"""Seconds in which the fleet is measured without bots, and in which a board that nobody watched wakes up."""
-SETTLE = 2.0
-"""Seconds between the last one's arrival and the measurement."""
+"""Seconds in which the fleet is measured without bots."""
 
 
 class Command(BaseCommand):
@@ -63,51 +62,39 @@ class Command(BaseCommand):
 
     async def _run(self, troop: Troop, count: int, seconds: float) -> None:
         async with asyncio.TaskGroup() as group:
+            await asyncio.to_thread(troop.ticket)  # a wrong address is told at once
             tasks = [group.create_task(troop.listen())]
-            idle = await _cpu_per_second(troop, BASELINE)
+            await asyncio.sleep(WAKING)
+            idle = await troop.measure(BASELINE)
             self.stdout.write(f"{count} bots go in …")
             self.stdout.flush()
             tasks.append(group.create_task(troop.play()))
             async with asyncio.timeout(BEGIN_LIMIT):
                 await troop.playing.wait()
-            await asyncio.sleep(SETTLE)
-            steps, heard, claims, own = troop.steps, troop.heard, troop.claims, time.process_time()
-            busy = await _cpu_per_second(troop, seconds)
-            own = (time.process_time() - own) / (seconds + 1)
-            figures = [(troop.steps - steps) / seconds, (troop.heard - heard) / seconds, troop.claims - claims, own]
+            await asyncio.sleep(WAKING)
+            busy = await troop.measure(seconds)
             for task in tasks:
                 task.cancel()
-        self._report(troop, count, seconds, figures, (idle, busy))
+        self._report(troop, count, idle, busy)
 
-    def _report(
-        self, troop: Troop, count: int, seconds: float, figures: list[float], cpu: tuple[float | None, float | None]
-    ) -> None:
-        steps, heard, claims, own = figures
-        self.stdout.write(
-            f"{count} players for {seconds:g} s: {steps:,.0f} steps a second (asked for {count * RATE:,})"
-        )
-        self.stdout.write(f"{heard:,.0f} steps of others heard a second, {claims:g} gems taken")
-        self.stdout.write(f"CPU of this process: {1000 * own:.0f} ms a second; near 1,000 it holds the bots up")
+    def _report(self, troop: Troop, count: int, idle: Tally, busy: Tally) -> None:
+        def rate(number: float) -> str:
+            return f"{number / busy.seconds:,.0f}"
+
+        say = self.stdout.write
+        say(f"{count} players for {busy.seconds:.0f} s: {rate(busy.steps)} steps a second (asked for {count * RATE:,})")
+        say(f"{rate(busy.heard)} steps of others heard a second, {busy.gems} gems taken")
+        say(f"CPU of this process: {rate(1000 * busy.own_cpu)} ms a second; near 1,000 it holds the bots up")
         for sentence, times in troop.refused.items():
-            self.stdout.write(f"refused {times} times: {sentence}")
-        idle, busy = cpu
-        if idle is None or busy is None:
-            self.stdout.write("CPU: unknown, the fleet's board said nothing")
+            say(f"refused {times} times: {sentence}")
+        if idle.fleet_cpu is None or busy.fleet_cpu is None:
+            say("CPU of the replicas: unknown, the fleet's board said nothing")
             return
-        self.stdout.write(
-            f"CPU of all replicas: {1000 * busy:.0f} ms a second, {1000 * idle:.0f} ms without them:"
-            f" {1000 * (busy - idle) / count:.2f} ms a second per player"
+        now, before = 1000 * busy.fleet_cpu / busy.seconds, 1000 * idle.fleet_cpu / idle.seconds
+        say(
+            f"CPU of all replicas: {now:.0f} ms a second, {before:.0f} ms without the bots:"
+            f" {(now - before) / count:.2f} ms a second per player"
         )
-
-
-async def _cpu_per_second(troop: Troop, seconds: float) -> float | None:
-    """Return the CPU seconds a second of the replicas; None if none of them said anything."""
-    await asyncio.sleep(min(1.0, seconds / 2))
-    before = dict(troop.fleet.cpu)
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    await asyncio.sleep(seconds)
-    return troop.fleet.spent_since(before) / (loop.time() - begun) if before else None
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -3,7 +3,7 @@ import { connect } from "../fanout/client.js";
 import { showLine, stored } from "../fanout/line.js";
 import { Controls } from "./controls.js";
 import { Stage } from "./draw.js";
-import { Crowd, Score, colourOf, guestName, refusedStep } from "./rules.js";
+import { Crowd, Score, colourOf, guestName, idleWords, refusedStep } from "./rules.js";
 import { Self } from "./self.js";
 
 /** Publications of the gems' stream that a page begins with: the last two rounds. */
@@ -149,8 +149,8 @@ function tell() {
   const { winner } = score;
   const last = on && winner ? `The round before went to ${winner.name}, with ${gemsInWords(winner.gems)}.` : "";
   const first = score.first();
-  const idle = on || crowd.size ? "" : "Nobody plays at the moment: a round begins with the first step.";
-  part("no-scores").textContent = idle || (first.length ? "" : "Nobody has a gem in this round yet.");
+  const words = idleWords({ on, players: crowd.size, silenced: crowd.silenced, scores: first.length });
+  if (part("no-scores").textContent !== words) part("no-scores").textContent = words;
   if (part("last").textContent !== last) part("last").textContent = last;
   const state = JSON.stringify([first, self.me?.id]);
   if (state === scoresShown) return;

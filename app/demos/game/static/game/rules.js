@@ -40,6 +40,9 @@ export function placeAt(places, time) {
 export class Crowd {
   /** @type {Map<string, {name: string, places: Place[]}>} */ #players = new Map();
 
+  /** Whether the last one to go went without a word. */
+  silenced = false;
+
   /** @param {number} silence Ms without a word after which a player is gone. */
   constructor(silence) {
     this.silence = silence;
@@ -48,6 +51,7 @@ export class Crowd {
   /** @param {any} data A publication of the arena. @param {number} now */
   hear(data, now) {
     if (typeof data?.id !== "string") return;
+    this.silenced = false;
     if (data.gone) {
       this.#players.delete(data.id);
       return;
@@ -69,7 +73,7 @@ export class Crowd {
   shown(now) {
     const all = [];
     for (const [id, { name, places }] of this.#players) {
-      if (now - places[places.length - 1].at > this.silence) this.#players.delete(id);
+      if (now - places[places.length - 1].at > this.silence) this.silenced = this.#players.delete(id);
       else all.push({ id, name, colour: colourOf(id), ...placeAt(places, now - BEHIND_MS) });
     }
     return all;
@@ -170,6 +174,15 @@ export function direction(held) {
 export function refusedStep({ code, message }) {
   if (code === "not_connected" || code === "unacknowledged") return "";
   return code === "unavailable" ? "The server can't reach Redis: your steps reach nobody at the moment." : message;
+}
+
+/** Why there is nothing to see, in a sentence; empty when there is.
+ * @param {{on: boolean, players: number, silenced: boolean, scores: number}} state
+ */
+export function idleWords({ on, players, silenced, scores }) {
+  if (!players && silenced) return "Nobody is heard any more: they went without a word, or the server can't reach Redis.";
+  if (!players && !on) return "Nobody plays at the moment: a round begins with the first step.";
+  return scores ? "" : "Nobody has a gem in this round yet.";
 }
 
 const TEMPERS = ["Brisk", "Calm", "Deft", "Keen", "Nimble", "Quick", "Quiet", "Sly", "Spry", "Swift"];
