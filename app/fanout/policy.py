@@ -62,7 +62,7 @@ class Policy:
         """Return what to publish for the `data` of the client behind `scope`, or raise a FanoutError with a sentence.
 
         For kinds where it matters who sends: override it, and keep what you know of a client in its `scope`, which
-        lives as long as its socket. The default does not look at the client: `clean(data)`.
+        lives as long as its socket, or its request. The default does not look at the client: `clean(data)`.
         """
         return self.clean(data)
 

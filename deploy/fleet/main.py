@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
-from fleet import bootstrap, marks, options, ports
+from fleet import bootstrap, configuration, marks, options, ports
 from fleet.errors import INTERRUPTED, NOTHING_RUNS, FleetError
 from fleet.progress import Progress, mute
 from fleet.state import Run
@@ -55,7 +55,8 @@ def _do(asked: Options, arguments: list[str]) -> int:
         refuse_foreign(run.root)
     if asked.verb == "up":
         marks.refuse_other(run)
-        ports.refuse_unusable(asked, run)
+        # Before anything is installed, which takes minutes the first time.
+        ports.refuse_all_taken(configuration.decide(asked, run.recall()), run)
     lock = LOCKS.get(asked.verb)
     if lock is None and not bootstrap.exists():
         if not run.pids.exists():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from demos.game.rounds import SECONDS, round_at
 from fanout.api import apublish
 from fanout.errors import FanoutError, KeyConflict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from demos.game.player import Player
 
 logger = logging.getLogger(__name__)
@@ -18,24 +22,34 @@ _settled: dict[str, tuple[int, set[str]]] = {}
 """By arena: the round, and the keys in it whose fate this process knows; it asks for each once."""
 
 
-async def collect(player: Player, now: float) -> None:
+_tasks: set[asyncio.Task[None]] = set()
+"""Claims on their way."""
+
+
+def collect(player: Player, now: float) -> None:
     """Claim what the player touches at `now` (seconds since 1970); the first claim of the fleet counts.
 
-    A Redis that does not answer is no reason to refuse the step: the gem is still there for the next one.
+    Nobody waits for it: a Redis that does not answer holds up no step, and the gem is still there for the next one.
     """
     current = round_at(player.arena, now)
     keys = _keys(player.arena, current.number, now)
-    await _once(keys, player.arena, f"round-{current.number}", current.as_data())
+    _once(keys, player.arena, f"round-{current.number}", current.as_data)
     for gem in current.touched(player.x, player.y, now):
         claim = {"round": current.number, "gem": gem.number, "by": player.id, "name": player.name}
-        await _once(keys, player.arena, f"gem-{current.number}-{gem.number}", claim)
+        _once(keys, player.arena, f"gem-{current.number}-{gem.number}", partial(dict, claim))
 
 
-async def _once(keys: set[str], arena: str, key: str, data: object) -> None:
-    """Publish, unless the key's fate is known here; whoever comes second in the fleet gets nothing."""
-    if key in keys:
-        return
-    keys.add(key)
+def _once(keys: set[str], arena: str, key: str, data: Callable[[], dict[str, Any]]) -> None:
+    """Publish, unless the key's fate is known here or being learnt."""
+    if key not in keys:
+        keys.add(key)
+        task = asyncio.create_task(_publish(keys, arena, key, data()))
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+
+
+async def _publish(keys: set[str], arena: str, key: str, data: dict[str, Any]) -> None:
+    """Publish; whoever comes second in the fleet gets nothing."""
     try:
         await apublish(f"gems.{arena}", data, key=key)
     except KeyConflict:

@@ -43,6 +43,7 @@ class GamePolicy(Policy):
 
     kind = "game"
     frame_limit = FRAME_LIMIT
+    presence = True
     flush_interval = 0.05
     """Twenty writes a second to a page, however many play."""
 
@@ -52,12 +53,10 @@ class GamePolicy(Policy):
 
     may_publish = may_join
 
-    def clean(self, data: Any) -> Any:  # noqa: ARG002 - whatever it is
-        """Refuse what comes without a socket of its own: a step alone says nothing."""
-        raise BadData("Steps are taken over a WebSocket with the subprotocol fanout.v1 only.")
-
     async def accept(self, scope: Scope, group: str, data: Any) -> dict[str, Any]:
         """Return the step with its player's id and name, and claim the gems that it touches."""
+        if scope["type"] != "websocket":  # a step alone says nothing of the one before
+            raise BadData("Steps are taken over a WebSocket only; to watch, any way is good.")
         try:
             step = msgspec.convert(data, Step)
         except msgspec.ValidationError as error:
@@ -68,7 +67,7 @@ class GamePolicy(Policy):
             del scope[SEAT]
             return {"id": player.id, "gone": True}
         if player.walker.settled(now):
-            await collect(player, time.time())
+            collect(player, time.time())
         return {"id": player.id, "name": player.name, "x": round(player.x), "y": round(player.y)}
 
     def value_key(self, data: Any) -> str | None:

@@ -19,6 +19,7 @@ from fanout.layers.queues import Queues
 from fanout.layers.shard import Shard
 from fanout.layers.streams import Streams
 from fanout.publication import Publication
+from fanout.sparse_log import SparseLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,9 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         self.streams = Streams(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
         self.attendance = Attendance(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
         self._queues = Queues(self.prefix, self._shard_of, self.channel_layer.limits)
-        self.callbacks: list[Callable[[], None]] = []
+        self.callbacks: dict[Callable[[], None], None] = {}
+        """In the order in which they are called."""
+        self._log = SparseLog(logger)
 
     def _shard_of(self, name: str) -> Shard:
         shard: Shard = self._shards[_consistent_hash(name, len(self._shards))]
@@ -223,7 +226,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         try:
             publication, event = self._both_forms(group, payload)
         except envelope.UnknownVersion as unknown:
-            logger.warning(
+            self._log.warning(
                 "left out a publication of %s in version %s: a newer replica wrote it; finish the deploy",
                 group.name,
                 unknown,
@@ -256,7 +259,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
 
     def _on_back(self) -> None:
         _tell(self.on_reconnect)
-        for callback in self.callbacks:
+        for callback in tuple(self.callbacks):
             _tell(callback)
 
     # -- the end ------------------------------------------------------------------------------------------

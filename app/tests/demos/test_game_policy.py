@@ -1,5 +1,6 @@
 """What the arena takes, over a socket of plain ASGI: tickets, steps, claims; and who owns a gem."""
 
+import asyncio
 import json
 import time
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from demos.game.claims import collect
 from demos.game.player import TICKET_AGE, Player, new_ticket
 from demos.game.rounds import round_at
 from demos.game.walker import Walker
-from fanout.errors import Unavailable
+from fanout.errors import BadData, Unavailable
 from fanout.positions import Position
 from fanout.publishing import default_layer
 
@@ -121,6 +122,13 @@ async def test_nobody_plays_without_a_ticket_of_this_server(monkeypatch):
         assert (await client.step(group="game.other", x=1, y=1))["code"] == "forbidden"
 
 
+async def test_a_step_without_a_socket_is_refused():
+    """Over plain HTTP nothing tells how far a player may have come."""
+    _, ticket = new_ticket()
+    with pytest.raises(BadData, match="over a WebSocket only"):
+        await policy.GamePolicy().accept({"type": "http"}, "game.main", {"ticket": ticket, "x": 1, "y": 1})
+
+
 @pytest.mark.usefixtures("memory_default_layer")
 async def test_a_ticket_sent_again_is_no_way_to_jump():
     """On the same connection the same player walks on; only its name may change."""
@@ -159,6 +167,12 @@ def standing_on(gem, player_id, name):
     return Player(player_id, name, "main", Walker(gem.x, gem.y, 0.0))
 
 
+async def collected(player, now):
+    """Collect, and wait for what becomes of it."""
+    collect(player, now)
+    await asyncio.gather(*claims._tasks)
+
+
 async def told(arena="main"):
     """The data of all that the arena's gems' stream holds, without the rounds' openings."""
     layer = default_layer()
@@ -173,10 +187,10 @@ async def test_a_gem_has_one_owner_whichever_replica_claims_it_second(monkeypatc
     """Two replicas that know nothing of each other claim it: the stream has the first claim, and the round once."""
     now = 6000.0
     gem = round_at("main", now).gems[0]
-    await collect(standing_on(gem, "a", "Ada"), now)
+    await collected(standing_on(gem, "a", "Ada"), now)
     monkeypatch.setattr(claims, "_settled", {})  # as another replica
-    await collect(standing_on(gem, "b", "Bob"), now)
-    await collect(standing_on(gem, "b", "Bob"), now)
+    await collected(standing_on(gem, "b", "Bob"), now)
+    await collected(standing_on(gem, "b", "Bob"), now)
     owned, rounds = await told()
     assert [claim["by"] for claim in owned if claim["gem"] == 0] == ["a"]
     assert len(rounds) == 1
@@ -193,11 +207,11 @@ async def test_a_gem_is_asked_for_once_by_a_replica(monkeypatch):
     monkeypatch.setattr(claims, "apublish", publish)
     gem = round_at("main", 6000.0).gems[0]
     for _ in range(20):
-        await collect(standing_on(gem, "a", "Ada"), 6000.0)
+        await collected(standing_on(gem, "a", "Ada"), 6000.0)
     assert len(asked) == len(set(asked))
-    await collect(standing_on(gem, "a", "Ada"), 6060.0)
+    await collected(standing_on(gem, "a", "Ada"), 6060.0)
     assert set(claims._settled["main"][1]) & {"round-101"}
-    await collect(Player("a", "Ada", "other", Walker(0, 0, 0.0)), 6120.0)
+    await collected(Player("a", "Ada", "other", Walker(0, 0, 0.0)), 6120.0)
     assert set(claims._settled) == {"other"}
 
 
@@ -211,8 +225,8 @@ async def test_a_gem_stays_while_redis_is_away(monkeypatch):
     gem = round_at("main", 6000.0).gems[0]
     with monkeypatch.context() as outage:
         outage.setattr(claims, "apublish", publish)
-        await collect(standing_on(gem, "a", "Ada"), 6000.0)
-    await collect(standing_on(gem, "a", "Ada"), 6000.0)
+        await collected(standing_on(gem, "a", "Ada"), 6000.0)
+    await collected(standing_on(gem, "a", "Ada"), 6000.0)
     owned, rounds = await told()
     assert [claim["by"] for claim in owned if claim["gem"] == 0] == ["a"]
     assert len(rounds) == 1
@@ -224,7 +238,7 @@ async def test_who_has_just_come_takes_nothing(monkeypatch):
     clock = [1000.0]
     monkeypatch.setattr(policy, "time", SimpleNamespace(monotonic=lambda: clock[0], time=lambda: 6000.0))
     gem = round_at("main", 6000.0).gems[0]
-    scope = {}
+    scope = {"type": "websocket"}
     accept = policy.GamePolicy().accept
     monkeypatch.setattr(policy, "player_of", lambda ticket: ticket)
     await accept(scope, "game.main", {"ticket": "a", "name": "Ada", "x": gem.x, "y": gem.y})
@@ -233,5 +247,6 @@ async def test_who_has_just_come_takes_nothing(monkeypatch):
     assert await told() == ([], [])
     clock[0] += 0.02
     await accept(scope, "game.main", {"x": gem.x, "y": gem.y})
+    await asyncio.gather(*claims._tasks)
     owned, _ = await told()
     assert {"round": 100, "gem": 0, "by": "a", "name": "Ada"} in owned

@@ -51,7 +51,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/dies":
             self.close_connection = True
             return
-        if self.path.startswith("/events/"):
+        if self.path.startswith("/events"):
             self.stream()
             return
         body = json.dumps({"headers": dict(self.headers), "method": self.command, "page": PAGE}).encode()

@@ -179,11 +179,12 @@ def test_responses_are_compressed_on_the_fly(edge):
     assert len(body) < 2000
 
 
-def test_an_event_goes_out_when_it_comes(edge):
+@pytest.mark.parametrize("path", ["/events/chat.lobby", "/events?group=chat.lobby&group=chat.b"])
+def test_an_event_goes_out_when_it_comes(edge, path):
     """A stream is neither buffered nor compressed."""
     edge.start("web-1")
     connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=10)
-    connection.request("GET", "/events/chat.lobby", headers={"Accept-Encoding": "gzip"})
+    connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
     answer = connection.getresponse()
     assert answer.readline() == b"data: one\n"
     answer.close()

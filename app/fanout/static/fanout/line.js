@@ -5,11 +5,14 @@ const TICK_MS = 250;
 /** A wait that is shorter, in ms, is over before anyone could cut it short. */
 const WORTH_A_BUTTON_MS = 1_000;
 
+/** How the fallbacks are told: a WebSocket is what everybody expects. */
+const BY = { websocket: "", sse: " by an event stream", poll: " by polling" };
+
 /** The state of a client in words.
  * @param {import("./client.js").State} state @param {boolean} joined
  */
-export function stateInWords({ state, offline, reason }, joined) {
-  if (state === "open") return joined ? "Connected" : (reason ?? "Joining…");
+export function stateInWords({ state, transport, offline, reason }, joined) {
+  if (state === "open") return joined ? `Connected${BY[transport ?? "websocket"]}` : (reason ?? "Joining…");
   if (state === "connecting") return "Connecting…";
   if (state === "waiting") return offline ? "You are offline. Trying again when the network is back" : "Connection lost. Trying again";
   return reason ? `The server closed the connection: ${reason}` : "The server closed the connection.";

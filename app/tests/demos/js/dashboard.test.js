@@ -90,6 +90,7 @@ test("the picture in words counts who lives", () => {
 
 test("the state of the line is said in words", () => {
   assert.equal(stateInWords({ state: "open" }, true), "Connected");
+  assert.equal(stateInWords({ state: "open", transport: "sse" }, true), "Connected by an event stream");
   assert.equal(stateInWords({ state: "open", reason: "Redis is away." }, false), "Redis is away.");
   assert.match(stateInWords({ state: "waiting", offline: true }, false), /offline/);
   assert.match(stateInWords({ state: "waiting" }, true), /Trying again/);

@@ -57,7 +57,6 @@ const ROUND = { round: 100, begins: 6_000, ends: 6_060, gems: [[10, 10, 0], [20,
 
 test("the score is the sum of the first claims of a round", () => {
   const score = new Score();
-  assert.equal(score.hear({ round: 100, gem: 0, by: "a", name: "Ada" }), false);
   assert.equal(score.hear(ROUND), true);
   for (const [gem, by] of [[0, "b"], [1, "a"], [2, "b"]]) score.hear({ round: 100, gem, by, name: by });
   assert.equal(score.hear({ round: 100, gem: 2, by: "a", name: "a" }), false, "a gem has one owner");
@@ -67,6 +66,16 @@ test("the score is the sum of the first claims of a round", () => {
   assert.equal(score.hear(ROUND), false, "told twice");
   score.hear({ ...ROUND, round: 101 });
   assert.deepEqual([score.winner?.id, score.winner?.gems, score.of("b"), score.left], ["b", 2, 0, 3]);
+});
+
+test("a claim that comes before its round is counted when the round is opened", () => {
+  const score = new Score();
+  score.hear({ round: 100, gem: 1, by: "a", name: "Ada" });
+  score.hear({ round: 101, gem: 2, by: "a", name: "Ada" });
+  score.hear(ROUND);
+  assert.deepEqual([score.of("a"), score.left], [1, 2]);
+  score.hear({ ...ROUND, round: 101 });
+  assert.deepEqual([score.of("a"), score.left, score.winner?.gems], [1, 2, 1]);
 });
 
 test("gems are there from their time on, until they are taken or the round ends", () => {

@@ -32,7 +32,8 @@ const crowd = new Crowd(number("silence") * 1000);
 const score = new Score();
 const stage = new Stage(part("arena"), walls);
 const controls = new Controls(part("arena"), (pointer) => stage.placeOf(pointer));
-const client = connect({ url: "/ws/", groups: [game, gems], last: OLDER });
+// Over anything else a game at 20 Hz is none.
+const client = connect({ url: "/ws/", groups: [game, gems], last: OLDER, presence: true, transport: "websocket" });
 showLine(client);
 const self = new Self({
   tell: (data) => client.publish(game, data),
@@ -47,8 +48,10 @@ client.on("publication", ({ group, data, recovered }) => {
   if (group === game) crowd.hear(data, performance.now());
   else if (score.hear(data)) heard(data, recovered);
 });
-client.on("joined", ({ group }) => {
+client.on("presence", ({ group, count }) => group === game && here(count));
+client.on("joined", ({ group, presence }) => {
   if (group !== game) return;
+  here(presence?.count);
   if (part("problem").dataset.passing) problem("");
   self.hello();
 });
@@ -60,6 +63,9 @@ function heard(data, recovered) {
   if (data.gems && score.winner) toast(`Round over: ${score.winner.name} won with ${gemsInWords(score.winner.gems)}.`);
   else if (self.me && data.by === self.me.id) toast(`${gemsInWords(score.of(self.me.id))}`);
 }
+
+/** @param {number | undefined} count Pages and programs in the arena, whether they play or watch. */
+const here = (count) => (part("here").textContent = count === undefined ? "–" : String(count));
 
 const gemsInWords = (/** @type {number} */ count) => `${count} ${count === 1 ? "gem" : "gems"}`;
 

@@ -14,6 +14,8 @@ const PLACES = 8;
 export const COLOURS = 6;
 /** Players that are shown at most: whoever publishes must not be able to stop a browser. */
 export const SHOWN_LIMIT = 300;
+/** Claims that are kept until their round is opened. */
+const EARLY_LIMIT = 100;
 /** Lines of the score. */
 export const SCORES = 8;
 
@@ -89,6 +91,7 @@ export class Score {
   /** @type {{round: number, begins: number, ends: number, gems: number[][]} | null} */ round = null;
   /** @type {Map<number, string>} gem → player */ taken = new Map();
   /** @type {Map<string, {id: string, name: string, gems: number}>} */ #players = new Map();
+  /** Claims that came before their round: replicas do not wait for each other. @type {any[]} */ #early = [];
   /** Who won the round before, if anyone took part. @type {{id: string, name: string, gems: number} | null} */ winner = null;
 
   /** Returns whether it changed anything. @param {any} data */
@@ -96,6 +99,7 @@ export class Score {
     if (!Number.isSafeInteger(data?.round)) return false;
     if (Array.isArray(data.gems)) return this.#open(data);
     const { round, gem, by, name } = data;
+    if (round > (this.round?.round ?? -1)) this.#early = [...this.#early, data].slice(-EARLY_LIMIT);
     if (round !== this.round?.round || !Number.isSafeInteger(gem) || typeof by !== "string" || this.taken.has(gem)) return false;
     this.taken.set(gem, by);
     this.#players.set(by, { id: by, name: String(name), gems: (this.#players.get(by)?.gems ?? 0) + 1 });
@@ -109,6 +113,9 @@ export class Score {
     this.round = { round: data.round, begins: data.begins * 1000, ends: data.ends * 1000, gems: data.gems };
     this.taken = new Map();
     this.#players = new Map();
+    const early = this.#early;
+    this.#early = [];
+    for (const claim of early) this.hear(claim);
     return true;
   }
 
