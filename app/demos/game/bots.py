@@ -1,4 +1,4 @@
-"""Bots: players without a person, who walk to the nearest gem. What the fleet spends on them is told by its board."""
+"""Bots: players without a person, who walk to a near gem. What the fleet spends on them is told by its board."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 from demos.dashboard.board import FLEET
 from demos.game.arena import HEIGHT, RATE, SPEED, WIDTH
-from demos.game.rounds import round_at
+from demos.game.rounds import Gem, round_at
 from fanout.client import NotConnected, Publication, Unacknowledged, connect
 from fanout.errors import FanoutError
 
@@ -27,6 +27,8 @@ TICKET_LIMIT = 10.0
 """Seconds for a ticket."""
 PACE = 0.6
 """Of SPEED: a person is to have a chance against one that never looks away."""
+TASTE = 400.0
+"""Units that a bot walks further for one gem than for another: else all would walk to the same one."""
 NAMES = ("Ada", "Alan", "Barbara", "Dennis", "Donald", "Edsger", "Frances", "Grace", "Ken", "Leslie", "Radia", "Tony")
 
 
@@ -83,26 +85,31 @@ class Bot:
     """One player. Pure: `step` says where it goes next."""
 
     def __init__(self, name: str, arena: str, seed: int) -> None:
-        self.name, self.arena = name, arena
+        self.name, self.arena, self._seed = name, arena, seed
         self._random = random.Random(seed)  # noqa: S311 - a game's dice
         self.x, self.y = self._random.uniform(0, WIDTH), self._random.uniform(0, HEIGHT)
         self._stroll = (self.x, self.y)
 
     def step(self, gems: Gems, seconds: float, now: float) -> None:
-        """Walk for so long, to the nearest gem that nobody has, or about."""
+        """Walk for so long, to a near gem that nobody has, or about."""
         current = round_at(self.arena, now)
         there = [
-            (gem.x, gem.y)
+            gem
             for gem in current.gems
             if now - current.begins >= gem.after and (current.number, gem.number) not in gems.taken
         ]
-        goal = min(there, key=self._distance, default=self._stroll)
-        if not there and self._distance(self._stroll) < 1:
+        best = min(there, key=self._effort, default=None)
+        goal = (best.x, best.y) if best else self._stroll
+        if not best and self._distance(self._stroll) < 1:
             self._stroll = (self._random.uniform(0, WIDTH), self._random.uniform(0, HEIGHT))
         distance = self._distance(goal)
         part = min(1.0, PACE * SPEED * seconds / distance) if distance else 0.0
         self.x += (goal[0] - self.x) * part
         self.y += (goal[1] - self.y) * part
+
+    def _effort(self, gem: Gem) -> float:
+        """Return how far a gem is, by this bot's own taste."""
+        return self._distance((gem.x, gem.y)) + TASTE * ((gem.number * 37 + self._seed * 61) % 100) / 100
 
     def _distance(self, place: tuple[float, float]) -> float:
         return math.hypot(place[0] - self.x, place[1] - self.y)

@@ -10,7 +10,7 @@ import pytest
 
 from demos.game.arena import HEIGHT, SPEED, WIDTH
 from demos.game.bots import PACE, Bot, Fleet, Gems
-from demos.game.rounds import round_at
+from demos.game.rounds import AT_ONCE, round_at
 from demos.game.walker import Walker
 from tests.fleets import clean_environment
 
@@ -26,20 +26,35 @@ def bots(*arguments):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_bot_walks_to_the_nearest_gem_and_takes_no_liberties():
-    """Step by step, each of which the server would take; what is taken draws nobody."""
+def test_a_bot_walks_to_a_gem_and_takes_no_liberties():
+    """Step by step, each of which the server would take, to one that is there; what is taken draws nobody."""
     bot, gems, now = Bot("Ada", "main", 7), Gems(), 6000.0
     current = round_at("main", now)
-    goal = min(current.gems[:12], key=lambda gem: math.dist((gem.x, gem.y), (bot.x, bot.y)))
     walker = Walker(bot.x, bot.y, now)
-    while math.dist((goal.x, goal.y), (bot.x, bot.y)) > 1:
+
+    def reached():
+        return [gem for gem in current.gems[:AT_ONCE] if math.dist((gem.x, gem.y), (bot.x, bot.y)) < 1]
+
+    while not reached():
         now += 0.05
         assert now < 6000 + WIDTH / (PACE * SPEED) + 5
         bot.step(gems, 0.05, 6000.0)
         walker.step(round(bot.x), round(bot.y), now)
+    (goal,) = reached()
     gems.hear({"round": current.number, "gem": goal.number, "by": "a", "name": "Ada"})
     bot.step(gems, 0.05, 6000.0)
-    assert math.dist((goal.x, goal.y), (bot.x, bot.y)) > 1
+    assert goal not in reached()
+
+
+def test_bots_do_not_all_walk_to_the_same_gem():
+    """Each has a taste of its own."""
+    gems, goals = Gems(), set()
+    for seed in range(8):
+        bot = Bot("Ada", "main", seed)
+        bot.x = bot.y = 400.0
+        bot.step(gems, 100.0, 6000.0)
+        goals.add((bot.x, bot.y))
+    assert len(goals) > 1
 
 
 def test_a_bot_without_a_gem_strolls_within_the_walls():
