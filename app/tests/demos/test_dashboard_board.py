@@ -117,3 +117,22 @@ async def test_a_planned_exit_is_not_held_up_by_viewers(replicas):
         assert replicas[0].stop() == 0
     assert "Traceback" not in replicas[0].log
     assert "never retrieved" not in replicas[0].log
+
+
+def post(replica, group, data):
+    """Publish over plain HTTP; return the status and the text of the answer."""
+    with replica.http() as connection:
+        headers = {"Content-Type": "application/json", "Host": "localhost"}
+        connection.request("POST", f"/groups/{group}/publications", json.dumps(data), headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+async def test_numbers_come_over_plain_http_too(replicas):
+    """A board takes a POST, the fleet's own board and the arena do not: each says why."""
+    assert post(replicas[0], "dashboard.office", {"temperature": 21.5})[0] == 202
+    status, text = post(replicas[0], "dashboard.office", {"temperature": "warm"})
+    assert (status, "temperature must be a number, not str" in text) == (422, True)
+    assert post(replicas[0], "dashboard.fleet", {"cpu": 1})[0] == 403
+    status, text = post(replicas[0], "game.main", {"ticket": "x", "x": 1, "y": 1})
+    assert (status, "over a WebSocket only" in text) == (422, True)

@@ -99,6 +99,26 @@ async def test_two_players_on_two_replicas_see_each_other(visit, fleet):
     assert ada.complaints == bob.complaints == []
 
 
+async def test_a_finger_that_holds_walks(visit, fleet):
+    """On a phone the player goes where the finger is, and the page does not scroll away below it."""
+    phone = await visit("/game/touch/", viewport={"width": 390, "height": 500}, has_touch=True, is_mobile=True)
+    await play(phone, "Ada")
+    async with Eyes(fleet, "touch") as eyes:
+        begin = await eyes.until(lambda step: step["name"] == "Ada")
+        await phone.page.evaluate("document.getElementById('arena').scrollIntoView({ block: 'center' })")
+        scrolled = await phone.page.evaluate("scrollY")
+        box = await phone.page.locator("#arena").bounding_box()
+        goal = box["x"] + box["width"] * (0.1 if begin["x"] > WIDTH / 2 else 0.9)
+        fingers = await phone.page.context.new_cdp_session(phone.page)
+        for kind, down in (("touchStart", 0.5), ("touchMove", 0.3)):
+            points = [{"x": goal, "y": box["y"] + box["height"] * down}]
+            await fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        await eyes.until(lambda step: abs(step["x"] - begin["x"]) > 100)
+        await fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        await stands(eyes, begin["id"])
+    assert await phone.page.evaluate("scrollY") == scrolled
+
+
 async def stands(eyes, player):
     """Return a player's place once it has said the same one twice."""
     last = await eyes.until(lambda step: step["id"] == player)
