@@ -23,9 +23,11 @@ export class Chart {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {(name: string) => number} indexOf Which line a name is, the same on all charts of a page.
+   * @param {{zero?: boolean}} [axis] `zero`: whether the axis begins there, however far the values are.
    */
-  constructor(canvas, indexOf) {
+  constructor(canvas, indexOf, { zero = false } = {}) {
     this.canvas = canvas;
+    this.zero = zero;
     this.indexOf = indexOf;
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     canvas.addEventListener("pointermove", ({ offsetX }) => (this.#pointer = offsetX));
@@ -46,7 +48,7 @@ export class Chart {
     const at = { left: PADDING.left, right: width - PADDING.right, top: PADDING.top, bottom: height - PADDING.bottom };
     const all = [...this.series.values()];
     const { least, most } = extent(all, now - SPAN_MS) ?? { least: 0, most: 1 };
-    const axis = marks(least, most);
+    const axis = marks(least, most, this.zero);
     const [low, high] = [axis[0], axis[axis.length - 1]];
     const x = (/** @type {number} */ time) => at.right - ((now - time) / SPAN_MS) * (at.right - at.left);
     const y = (/** @type {number} */ value) => at.bottom - ((value - low) / (high - low)) * (at.bottom - at.top);

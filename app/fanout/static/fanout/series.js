@@ -46,11 +46,11 @@ export function extent(all, since) {
   return least <= most ? { least, most } : undefined;
 }
 
-/** Round marks of an axis that holds these values, with zero where it is not far: 2 to 5 steps of 1, 2 or 5.
- * @param {number} least @param {number} most @returns {number[]}
+/** Round marks of an axis that holds these values, with zero where it is not far, or always: 2 to 5 steps of 1, 2 or 5.
+ * @param {number} least @param {number} most @param {boolean} [zero] @returns {number[]}
  */
-export function marks(least, most) {
-  const low = least > 0 && least < most * 0.8 ? 0 : Math.min(least, most);
+export function marks(least, most, zero = false) {
+  const low = least > 0 && (zero || least < most * 0.8) ? 0 : Math.min(least, most);
   const range = Math.max(most - low, Math.abs(most) * 0.1, 1e-9);
   const raw = range / 4;
   const power = 10 ** Math.floor(Math.log10(raw));

@@ -37,6 +37,7 @@ test("an axis has few round marks that hold every value", () => {
   }
   assert.equal(marks(0.01, 4)[0], 0, "zero is not far");
   assert.ok(marks(83.1, 83.4)[0] > 0, "zero is far");
+  assert.deepEqual([marks(1, 1, true)[0], marks(83.1, 83.4, true)[0], marks(-3, -2, true)[0]], [0, 0, -3]);
 });
 
 test("numbers are short", () => {

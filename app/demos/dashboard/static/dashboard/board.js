@@ -3,7 +3,7 @@ import { Chart, COLOURS } from "../fanout/chart.js";
 import { connect } from "../fanout/client.js";
 import { showLine } from "../fanout/line.js";
 import { inShort } from "../fanout/series.js";
-import { CHARTS_LIMIT, FIGURES, FORGOTTEN_MS, SILENT_MS, byName, headline, linesOf, noticeOf } from "./rules.js";
+import { CHARTS_LIMIT, COUNTED, FIGURES, FORGOTTEN_MS, SILENT_MS, byName, headline, linesOf, noticeOf } from "./rules.js";
 
 /** Ms between two drawings: numbers come no faster. */
 const DRAW_MS = 100;
@@ -71,7 +71,7 @@ function chartOf(key) {
   readings.setAttribute("aria-hidden", "true");
   element.append(caption, output, canvas, readings);
   part("charts").append(element);
-  const made = { chart: new Chart(/** @type {HTMLCanvasElement} */ (canvas), indexOf), output, readings };
+  const made = { chart: new Chart(/** @type {HTMLCanvasElement} */ (canvas), indexOf, { zero: COUNTED.has(key) && ofFleet }), output, readings };
   charts.set(key, made);
   return made;
 }

@@ -13,6 +13,9 @@ export const FIGURES = [
 /** Of these the sum over the replicas says something, of the others the greatest. */
 export const SUMMED = new Set(["connections", "deliveries", "publications", "cpu", "memory"]);
 
+/** Of these nothing is zero, and the axis begins there. */
+export const COUNTED = new Set(["connections", "deliveries", "publications", "lag", "cpu"]);
+
 /** Charts that a page draws at most: whoever may publish must not be able to stop a browser. */
 export const CHARTS_LIMIT = 32;
 /** Silence, in ms, after which a replica is gone, and after which it is not shown any more. */
