@@ -14,6 +14,7 @@ http: Any = get_asgi_application()  # first: it loads the apps that the imports 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from config.routing import websocket_routes  # noqa: E402
+from demos.dashboard.board import WithFleetBoard  # noqa: E402
 from fanout.http.endpoints import FanoutEndpoints  # noqa: E402
 from fanout.origin import OriginCheck  # noqa: E402
 from ops.asgi import OpsEndpoints, lifespan  # noqa: E402
@@ -23,6 +24,6 @@ application = ProtocolTypeRouter(
     {
         "http": OpsEndpoints(FanoutEndpoints(http, *site)),
         "websocket": OriginCheck(URLRouter(websocket_routes), *site),
-        "lifespan": lifespan,
+        "lifespan": WithFleetBoard(lifespan),
     }
 )

@@ -26,7 +26,10 @@ INSTALLED_APPS = [
     "channels",
     "fanout",
     "ops",
+    "demos.home",
     "demos.chat",
+    "demos.game",
+    "demos.dashboard",
 ]
 
 MIDDLEWARE = [

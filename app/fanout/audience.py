@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from fanout.counters import counters
 from fanout.laggards import Laggards
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class Audience:
                 break
 
     def _write_to(self, sockets: Sequence[Socket], job: _Job) -> None:
+        counters.deliveries += len(sockets) * len(job.payloads)
         if job.keys is None:
             job.broadcaster.broadcast(sockets, job.payloads, self._limit)
             return

@@ -102,7 +102,6 @@ class PlainSession:
             data = msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError):
             raise BadFrame('Send JSON, for example {"message": "hi"}.') from None
-        data = self._policy.clean(data)
         if not await self._policy.may_publish(self._scope, self._group):
             raise Forbidden(f"You may not publish to {self._group}.")
-        await self._hub.publish(self._group, data)
+        await self._hub.publish(self._group, await self._policy.accept(self._scope, self._group, data))

@@ -58,6 +58,14 @@ class Policy:
         """Return what to publish for a client's `data`, or raise BadData or TooLarge with a sentence."""
         return data
 
+    async def accept(self, scope: Scope, group: str, data: Any) -> Any:
+        """Return what to publish for the `data` of the client behind `scope`, or raise a FanoutError with a sentence.
+
+        For kinds where it matters who sends: override it, and keep what you know of a client in its `scope`, which
+        lives as long as its socket, or its request. The default does not look at the client: `clean(data)`.
+        """
+        return self.clean(data)
+
     def value_key(self, data: Any) -> str | None:
         """Return of which value `data` is the latest, in an ephemeral group; None: of none in particular.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from channels.layers import get_channel_layer
 
+from fanout.counters import counters
 from fanout.data import encode_data
 from fanout.errors import TooLarge
 from fanout.layers import FanoutLayer
@@ -27,8 +28,11 @@ async def publish_on(layer: FanoutLayer, group: str, data: Any, key: str | None 
         raise TooLarge(f"A publication of {group} may hold {limit} bytes of JSON; this one has {len(payload)}.")
     if policy.history is None:
         await layer.publish(group, payload, policy.value_key(data))
-        return None
-    return await layer.append(group, payload, policy.history, key)
+        position = None
+    else:
+        position = await layer.append(group, payload, policy.history, key)
+    counters.publications += 1
+    return position
 
 
 def default_layer() -> FanoutLayer:

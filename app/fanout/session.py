@@ -107,5 +107,6 @@ class Session:
             raise TooLarge(f"A frame for {frame.group} may hold {policy.frame_limit} characters; this one has {size}.")
         if not await policy.may_publish(self._scope, frame.group):
             raise Forbidden(f"You may not publish to {frame.group}.")
-        position = await self._hub.publish(frame.group, policy.clean(frame.data), key=frame.key)
+        data = await policy.accept(self._scope, frame.group, frame.data)
+        position = await self._hub.publish(frame.group, data, key=frame.key)
         self._socket.send(protocol.ack(frame, position))

@@ -3,7 +3,7 @@
 import re
 
 LOBBY = "lobby"
-"""The room of `/` and of `/ws/chat/`."""
+"""The room of `/ws/chat/`, and of a form without a name."""
 
 NAME_PATTERN = r"[A-Za-z0-9_.\-]{1,64}"  # browsers, too, read it: there the last - needs its backslash
 RULE_IN_WORDS = "1 to 64 letters (A to Z, a to z), digits, dots, underscores or hyphens"

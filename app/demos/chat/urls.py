@@ -22,7 +22,6 @@ register_converter(RoomConverter, "room")
 
 app_name = "chat"
 urlpatterns = [
-    path("", views.room, name="lobby"),
     path("chat/", views.enter, name="enter"),
     path("chat/<room:name>/", views.room, name="room"),
     # After the rooms: what is left below /chat/ is no room's name, and is told so.

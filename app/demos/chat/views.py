@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 @require_safe
 @page
-def room(request: HttpRequest, name: str = LOBBY) -> HttpResponse:
-    """The page of one room, the lobby by default."""
+def room(request: HttpRequest, name: str) -> HttpResponse:
+    """The page of one room."""
     context = {
         "room": name,
         "group": f"chat.{name}",
@@ -38,7 +38,7 @@ def enter(request: HttpRequest) -> HttpResponse:
     """Lead from the form's `?room=` to the room's own address; without a name to the lobby."""
     name = request.GET.get("room", "").strip()
     if not name:
-        return redirect("chat:lobby")
+        return redirect("chat:room", LOBBY)
     return redirect("chat:room", name) if is_room_name(name) else no_such_room(request, name)
 
 

@@ -27,7 +27,7 @@ async def publish(request: Request, answer: Answer, group: str) -> None:
     key = key_of(request.headers.get("idempotency-key"))
     if not await policy.may_publish(request.scope, group):
         raise Forbidden(f"You may not publish to {group}.")
-    data = policy.clean(_json(await request.body(policy.frame_limit)))
+    data = await policy.accept(request.scope, group, _json(await request.body(policy.frame_limit)))
     position = await get_hub().publish(group, data, key=key)
     said: dict[str, Any] = {"group": group}
     if position is None:

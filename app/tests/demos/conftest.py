@@ -1,4 +1,4 @@
-"""Browsers that visit the chat."""
+"""Browsers that visit the demos."""
 
 import shutil
 from contextlib import asynccontextmanager
@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright
+
+from tests.demos.visitors import visits
+from tests.replicas import folder, start  # noqa: F401 - fixtures
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -42,3 +45,10 @@ async def launched(*flags):
 async def browser():
     async with launched() as browser:
         yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visit(browser, fleet):
+    """Open a page of the shared fleet as someone."""
+    async with visits(browser, fleet.base_url) as visit:
+        yield visit

@@ -85,7 +85,7 @@ async def enter(browser, fleet):
     """Open a room as someone, each in a browser profile of their own."""
     contexts = []
 
-    async def enter(path="/", name="Ada", in_browser=browser, prepare=None, **options):
+    async def enter(path="/chat/lobby/", name="Ada", in_browser=browser, prepare=None, **options):
         context = await in_browser.new_context(base_url=fleet.base_url, **options)
         contexts.append(context)
         page = await context.new_page()
@@ -267,7 +267,7 @@ async def test_the_tutorials_page_works_unchanged(enter, fleet, browser):
     """The page as people typed it in, on the port it names, talks with itself and with our page."""
     origin = "http://localhost:8000"
     async with launched(f"--host-resolver-rules=MAP localhost:8000 127.0.0.1:{fleet.port}", TRUST_LOCAL_PAGES) as other:
-        ours = await enter("/")
+        ours = await enter("/chat/lobby/")
         await ours.is_line("open")
         pages = []
         for _ in range(2):
@@ -556,7 +556,7 @@ async def test_a_name_is_kept_and_a_guest_gets_one(enter):
 
 async def test_switching_rooms_keeps_to_the_rule(enter):
     """A bad name is told in the form, a good one leads to its room, where nothing of this one is heard."""
-    room = await enter("/")
+    room = await enter("/chat/lobby/")
     page = room.page
     await page.fill("#room", "a b")
     await page.press("#room", "Enter")
@@ -568,7 +568,7 @@ async def test_switching_rooms_keeps_to_the_rule(enter):
     await page.press("#room", "Enter")
     await page.wait_for_url("**/chat/tea-2.x_/")
     await room.is_line("open")
-    lobby = await enter("/")
+    lobby = await enter("/chat/lobby/")
     await lobby.is_line("open")
     await lobby.say("only in the lobby")
     await lobby.reads("only in the lobby")

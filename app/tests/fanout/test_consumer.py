@@ -10,6 +10,7 @@ from channels.testing import WebsocketCommunicator
 from config.asgi import application
 from fanout import close_codes, hub, policy
 from fanout.errors import BadData, Unavailable
+from fanout.history import History
 from fanout.policy import Policy
 from fanout.sockets import AsgiBroadcaster, AsgiSocket
 
@@ -34,10 +35,22 @@ class Strict(Policy):
         return data
 
 
+class Counting(Policy):
+    """Tells each client how many publications it has made."""
+
+    kind = "counting"
+    history = History()
+
+    async def accept(self, scope, group, data):
+        scope["count"] = scope.get("count", 0) + 1
+        return {"data": data, "number": scope["count"]}
+
+
 @pytest.fixture(autouse=True)
 def strict(settings, monkeypatch):
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "fanout.layers.InMemoryChannelLayer"}}
-    monkeypatch.setitem(policy._policies, "strict", Strict())
+    for kind in (Strict, Counting):
+        monkeypatch.setitem(policy._policies, kind.kind, kind())
 
 
 @pytest.fixture
@@ -360,3 +373,23 @@ async def test_an_asgi_socket_that_is_closed_is_not_late():
     blocked.set()
     await socket._task
     assert [message.get("text", message.get("code")) for message in sent] == ["one", "two", 4400]
+
+
+async def test_a_policy_sees_who_publishes(connect):
+    """What it keeps of a client is that client's own, for as long as its socket lives."""
+    one, two = await connect(), await connect()
+    await one.send_json_to({"type": "join", "id": 1, "group": "counting.a"})
+    await one.receive_json_from()
+    heard = []
+    for client in (one, two, one):
+        await client.send_json_to({"type": "publish", "id": 2, "group": "counting.a", "data": "hi"})
+        if client is two:
+            assert (await two.receive_json_from())["type"] == "ack"
+        else:
+            frames = [await one.receive_json_from()]
+            while frames[-1]["type"] != "ack":
+                frames.append(await one.receive_json_from())
+            heard += frames
+    while sum(frame["type"] == "publication" for frame in heard) < 3:
+        heard.append(await one.receive_json_from())
+    assert [frame["data"]["number"] for frame in heard if frame["type"] == "publication"] == [1, 1, 2]

@@ -1,0 +1,12 @@
+"""The dashboard's addresses; included below `dashboard/`."""
+
+from django.urls import path
+
+from demos.dashboard import views
+
+app_name = "dashboard"
+urlpatterns = [
+    path("", views.fleet, name="fleet"),
+    path("open", views.enter, name="enter"),
+    path("<room:name>/", views.board, name="board"),
+]
