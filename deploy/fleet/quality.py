@@ -31,6 +31,7 @@ CHECKS = (
     ("format", ("ruff", "format", "--check", ".")),
     ("types", ("mypy",)),
     ("import rules", ("lint-imports",)),
+    ("Dockerfile", ("hadolint", "deploy/Dockerfile")),
 )
 LOCKS = (
     (RUNTIME, ("--extra", "native")),

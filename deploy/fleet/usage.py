@@ -3,13 +3,14 @@
 USAGE = """\
 Several Django Channels replicas behind nginx, on this machine.
 
-  make up        start the fleet, or heal it: Redis, 3 replicas, nginx. The first time it installs what is missing.
+  make up        start the fleet, or heal it: Redis, 3 replicas, nginx. In containers when an engine answers, as plain
+                 processes otherwise; the first time it builds or installs what is missing.
                  Then open http://localhost:8080/ in two windows and chat with yourself across replicas.
   make status    every process: id, uptime, connections, memory, ready
   make logs      follow what they say (NAME=web-1 for one of them; Ctrl-C ends it)
   make scale     change the number of replicas: make scale REPLICAS=5. No connection of a replica that stays is cut
   make restart   one replica after the other, each drained first; takes over new code and changed variables
-  make down      stop everything. Data stays in .run/
+  make down      stop everything; the data stays. DATA=drop takes it too, after a question (YES=1 answers it)
 
   make test      all tests, on a fleet of their own beside a running one (ARGS="-k chat" for some of them)
   make soak      the tests that break Redis and replicas, 20 times over (REPEAT=5 ARGS="-k failover" for less)
@@ -30,7 +31,8 @@ Values, given as in `make up REPLICAS=5 PORT=8081`; what is not given stays as i
                       TLS_KEY=privkey.pem. Default: none; TLS_PORT=0 ends it again
   SLOTS=16            places nginx keeps for replicas
   REPEAT=20           rounds of `make soak`
-  MODE=native         plain processes on this host
+  MODE=               native: plain processes on this host. compose: containers (deploy/README.md)
+  COMPOSE=            which Compose: "docker compose" (the default, where it is) or docker-compose
   RUN_DIR=.run        folder for sockets, process ids, logs and data; another folder and PORT is another fleet
   ENV_FILE=.env       file with FANOUT_… variables; the shell's own win over it
   PYTHON=python3      the Python that makes .venv
