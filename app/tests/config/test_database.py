@@ -26,7 +26,7 @@ def test_a_url_names_a_database_of_postgresql():
 def test_a_password_comes_from_a_file(file):
     """And from the URL, when that has one."""
     given = {"FANOUT_DATABASE": "postgresql://me@db/chat", "FANOUT_DATABASE_PASSWORD_FILE": file}
-    assert read(given).database.password == "p@ss/w%rd"
+    assert (read(given).database.password,) == ("p@ss/w%rd",)
     assert read({**given, "FANOUT_DATABASE": "postgresql://me:own@db/chat"}).database.password == "own"
 
 
