@@ -22,6 +22,7 @@ SECRET_KEY, REDIS_PASSWORD, REDIS_ACL, DATABASE_PASSWORD = (
 )  # fmt: skip
 SIZES = {SECRET_KEY: 50, REDIS_PASSWORD: 32, DATABASE_PASSWORD: 32}
 """Random bytes of each; the fourth file follows from the password."""
+NAMES = (*SIZES, REDIS_ACL)
 
 
 def ensure(folder: Path) -> list[str]:
