@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds stand-ins for the public base images from Debian's packages, under the same names: for a machine that has a
-# mirror of Debian but no registry. README.md beside this file says how and when.
+# mirror of Debian but no registry. deploy/README.md says when.
 #   deploy/images/standins.sh                    those that the engine does not have
 #   deploy/images/standins.sh --force            all, anew
 #   deploy/images/standins.sh redis postgres     these

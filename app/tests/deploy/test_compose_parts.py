@@ -1,5 +1,6 @@
 """The pure parts of the Compose mode: names, values, sentences, what an engine says."""
 
+import contextlib
 import io
 import json
 import shlex
@@ -113,6 +114,19 @@ def test_values_are_read_back_as_they_were_given(run):
     made.resize(Settings(replicas=2, port=8081))
     assert (made.kept()["REPLICAS"], made.kept()["FANOUT_ALLOWED_HOSTS"]) == ("2", nasty)
     assert shlex.split(project.quoted(nasty)) == [nasty]
+
+
+@pytest.mark.parametrize("port", [None, 8081])
+def test_what_is_refused_is_not_remembered(run, port):
+    """What runs was started with what was kept before, or nothing ran."""
+    made = Project(run, engine=Engine(environ={}))
+    if port:
+        made.remember(Settings(port=port), {})
+    with contextlib.suppress(FleetError), made.remembering(Settings(port=9, bind=("::1", "127.0.0.1")), {}):
+        assert made.kept()["PORT"] == "9"
+        raise FleetError
+    assert made.kept().get("PORT") == (port and str(port))
+    assert not made.override.exists()
 
 
 def test_the_shell_has_no_say_in_composes_values(run):

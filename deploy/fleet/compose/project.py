@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -20,7 +21,7 @@ from fleet.errors import UsageError
 from fleet.options import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from fleet.state import Run, Settings
@@ -103,6 +104,22 @@ class Project:
     def recall(self) -> Settings:
         """Return the settings of the last start, the defaults where there was none."""
         return state.load(self.memory)
+
+    @contextlib.contextmanager
+    def remembering(self, settings: Settings, given: Mapping[str, str]) -> Iterator[None]:
+        """Keep the settings if the block comes through; else what was kept before: it is what runs."""
+        notes = (self.memory, self.variables_file, self.override)
+        before = [(note, note.read_text(encoding="utf-8") if note.exists() else None) for note in notes]
+        try:
+            self.remember(settings, given)
+            yield
+        except BaseException:
+            for note, text in before:
+                if text is None:
+                    note.unlink(missing_ok=True)
+                else:
+                    state.write_private(note, text)
+            raise
 
     def resize(self, settings: Settings) -> None:
         """Keep another number of replicas, and all else as it was given."""

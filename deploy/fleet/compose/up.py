@@ -52,14 +52,14 @@ def begin(asked: Options, project: Project, progress: Progress) -> tuple[Setting
         refuse_taken(settings, project, listed)
     if made := secrets.ensure(project.secrets):
         progress.say(f"  Made {', '.join(made)} in {project.secrets}.")
-    project.remember(settings, given)
-    images.prepare(project, progress)
-    if "NOFILE" not in given and (fewer := descriptors.fewer(project)):
-        progress.say(f"  This engine may not give more than {fewer:,} open files to a container: NOFILE={fewer}.")
-        given["NOFILE"] = str(fewer)
-        project.remember(settings, given)
-    with progress.step("check the settings"):
-        _check(project, given)
+    with project.remembering(settings, given):
+        images.prepare(project, progress)
+        if "NOFILE" not in given and (fewer := descriptors.fewer(project)):
+            progress.say(f"  This engine may not give more than {fewer:,} open files to a container: NOFILE={fewer}.")
+            given["NOFILE"] = str(fewer)
+            project.remember(settings, given)
+        with progress.step("check the settings"):
+            _check(project, given)
     return settings, given
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fleet.compose.down import down
 from fleet.compose.logs import logs
-from fleet.compose.project import Project
+from fleet.compose.project import Project, program
 from fleet.compose.restart import restart
 from fleet.compose.scale import scale
 from fleet.compose.status import status
@@ -36,6 +36,7 @@ def do(asked: Options, run: Run) -> int:
     project = Project(run, asked=asked.compose or "")
     if said := project.engine.absence():
         raise FleetError(said)
+    program(project.engine, project.asked)  # before anything is made
     if asked.verb in CHANGING:
         with run.locked():
             return VERBS[asked.verb](asked, project, Progress())
