@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from django.http.request import split_domain_port, validate_host
 
+from fanout.sparse_log import SparseLog
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -57,6 +59,7 @@ class OriginCheck:
         self._application = application
         self._hosts = hosts
         self._trusted = tuple(trusted)
+        self._log = SparseLog(logger)
         # The pages and hosts of real clients are few; strangers push each other out.
         self._remembered = lru_cache(VERDICTS)(self._judge)
 
@@ -67,7 +70,7 @@ class OriginCheck:
         if self._is_allowed(origin, host):
             await self._application(scope, receive, send)
             return
-        logger.warning(
+        self._log.warning(
             "refused a WebSocket from the page %r on host %r: if they are yours, add the page to FANOUT_TRUSTED_ORIGINS"
             " or the host to FANOUT_ALLOWED_HOSTS",
             origin,

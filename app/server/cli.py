@@ -11,6 +11,7 @@ from typing import Any
 
 from daphne.cli import CommandLineInterface
 
+from server.endpoints import objection
 from server.slot import Slot, SlotError, check_name, claimed
 
 DEFAULT_APPLICATION = "config.asgi:application"
@@ -37,8 +38,11 @@ class CommandLine(CommandLineInterface):
         self.parser.add_argument("--pid-file", type=Path, help="Written when it listens, removed at the exit")
 
     def run(self, args: list[str]) -> None:
-        """Decode the arguments and serve. Ends with exit code 1 and a sentence when it can't start."""
+        """Decode the arguments and serve. When it can't, ends with a sentence: code 2 for a flag, 1 for the rest."""
         self.options = self.parser.parse_args(args)
+        for endpoint in self.options.socket_strings:
+            if said := objection(endpoint):
+                self.parser.error(f"argument -e: {said}")
         self.claims = ExitStack()
         try:
             # Daphne wants a binding, or it takes TCP port 8000; make_server puts the slot's in its place.

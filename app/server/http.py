@@ -22,12 +22,22 @@ class ReplicaRequest(WebRequest):
         if self.server.name:
             # Daphne takes its root path from this header, whoever sent it.
             self.requestHeaders.removeHeader(b"daphne-root-path")
-        if self._is_handshake() and self.content.read(1):
-            # Its body would be taken for frames, and the connection cut without an answer: to nginx a dead replica.
-            self.basic_error(400, b"Bad Request", "A WebSocket handshake has no body.")
+        if objection := self._objection():
+            self.basic_error(400, b"Bad Request", objection)
             return None
         self.content.seek(0)
         return super().process()
+
+    def _objection(self) -> str | None:
+        """Return the sentence about what Daphne would answer by a traceback in the log, or by no answer at all."""
+        is_handshake = self._is_handshake()
+        if is_handshake and self.content.read(1):
+            # Its body would be taken for frames, and the connection cut without an answer: to nginx a dead replica.
+            return "A WebSocket handshake has no body."
+        for name in (*self.server.proxy_header_names, *([b"sec-websocket-protocol"] if is_handshake else [])):
+            if not all(value.isascii() for value in self.requestHeaders.getRawHeaders(name, ())):
+                return f"The header {name.decode('ascii')} has a character that is not ASCII."
+        return None
 
     def _is_handshake(self) -> bool:
         """Whether Daphne takes it for one: by the first header, in letters of any case."""

@@ -17,8 +17,6 @@ PAUSE_AT_BYTES = 1024 * 1024
 """The same in bytes, of a text in characters."""
 TURN = 16
 """Messages that one client may have served in a row before everybody else has a turn."""
-READ_BYTES = 8192
-"""Bytes of one read: a thousand tiny frames take tens of milliseconds to parse, 64 KiB of them a quarter second."""
 
 
 class Inbox:
@@ -49,7 +47,7 @@ class Inbox:
         self._bytes += _size(event)
         if not self._paused and (len(self._events) >= PAUSE_AT or self._bytes >= PAUSE_AT_BYTES):
             self._paused = True
-            self._protocol.transport.pauseProducing()
+            self._protocol.stop_reading()
         self._wake()
 
     async def get(self) -> dict[str, Any]:
@@ -64,8 +62,7 @@ class Inbox:
             self._events = None
         if self._paused and self._is_half_empty():
             self._paused = False
-            if not self._protocol.transport.disconnecting:
-                self._protocol.transport.resumeProducing()
+            self._protocol.read_on()
         if event["type"] == "websocket.receive":
             self._served += 1
             if self._served % TURN == 0:
@@ -131,6 +128,12 @@ class Inbox:
 
     def _is_half_empty(self) -> bool:
         return len(self._events or ()) <= PAUSE_AT // 2 and self._bytes <= PAUSE_AT_BYTES // 2
+
+
+def is_attached(protocol: Any) -> bool:
+    """Whether a handler of the application waits for what the client does."""
+    inbox = getattr(protocol, "application_queue", None)
+    return isinstance(inbox, Inbox) and inbox.attached
 
 
 def _size(event: dict[str, Any]) -> int:

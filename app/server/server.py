@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet import reactor, unix
 from twisted.internet.defer import Deferred, DeferredList
 
-from server import drain, ending
+from server import backlog, ending
+from server.departure import depart
 from server.entrance import EntranceFactory
-from server.frames import text_frame
-from server.http import ReplicaHTTPFactory
-from server.inbox import Inbox
+from server.http import ReplicaHTTPFactory, ReplicaRequest
+from server.inbox import Inbox, is_attached
 from server.lifespan import Lifespan
 from server.slot import SocketFile
 from server.sockets import ReplicaSocket
@@ -37,10 +37,8 @@ CHECK_EVERY = 2
 """Seconds between two looks at the limits of all connections; Daphne's."""
 CHECKS = 200
 """Connections that are looked at in a row: 6 ms if each gets a ping."""
-SERVICE_RESTART = 1012
 CLOSE_HANDSHAKE_LIMIT = 5
 """Seconds in which a client has to read up to our close frame and answer it."""
-RESTART_REASON = "This replica restarts; another one takes you now."
 
 
 class Server(DaphneServer):
@@ -77,12 +75,12 @@ class Server(DaphneServer):
         self.draining = asyncio.Event()
         self.entrances: list[EntranceFactory] = []
         self.ports: list[Any] = []
-        self._files: list[SocketFile] = []
+        self.files: list[SocketFile] = []
         self._started = time.monotonic()
         self._extensions: dict[str, Any] = {}
         if name:
             self._extensions["fanout.replica"] = {"name": name, "status": self.status, "draining": self.draining}
-        self._lifespan = Lifespan(application, dict(self._extensions)) if lifespan else None
+        self.lifespan = Lifespan(application, dict(self._extensions)) if lifespan else None
         self._drain: asyncio.Task[None] | None = None
 
     def run(self) -> None:
@@ -136,7 +134,7 @@ class Server(DaphneServer):
             self.pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
         logger.info("%s listens on %s", self.name or "server", port)
         if isinstance(port, unix.Port) and (path := port.getHost().name):
-            self._files.append(SocketFile(Path(os.fsdecode(path))))
+            self.files.append(SocketFile(Path(os.fsdecode(path))))
             # Twisted would remove whatever is there when it closes, and by then the path may be a successor's.
             port._bindPath = b"\0"  # noqa: SLF001 - Twisted is pinned
 
@@ -154,6 +152,15 @@ class Server(DaphneServer):
         application = inbox.run(partial(self.application, scope=scope, receive=inbox.get, send=send))
         self.connections[protocol]["application_instance"] = asyncio.get_event_loop().create_task(application)
         return inbox
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """Carry out an ASGI message of the application, when the client has read enough of the ones before."""
+        match message.get("type"):
+            case "websocket.send" if isinstance(protocol, ReplicaWebSocket):
+                await backlog.room_on_socket(protocol)
+            case "http.response.body" if isinstance(protocol, ReplicaRequest):
+                await backlog.room_in_answer(protocol)
+        await super().handle_reply(protocol, message)
 
     def timeout_checker(self) -> None:
         """Keep every connection's limits; called two seconds after the last one is through."""
@@ -176,7 +183,7 @@ class Server(DaphneServer):
         idle = []
         for protocol, details in self.connections.items():
             details.setdefault("application_instance", _finished())
-            if details["application_instance"].done() and _is_attached(protocol):
+            if details["application_instance"].done() and is_attached(protocol):
                 idle.append(protocol.application_queue.finish())
         told = Deferred.fromFuture(asyncio.gather(*idle, return_exceptions=True))
         return DeferredList([super().kill_all_applications(), told])
@@ -184,19 +191,19 @@ class Server(DaphneServer):
     def status(self) -> dict[str, Any]:
         """Return what the replica knows of itself: open WebSockets, uptime in seconds, whether it drains."""
         return {
-            "connections": len(self._open_sockets()),
+            "connections": len(self.open_sockets()),
             "uptime": time.monotonic() - self._started,
             "draining": self.draining.is_set(),
         }
 
     def _running(self) -> None:
         self._listening()
-        if self._lifespan is not None:
-            self._lifespan.start()
+        if self.lifespan is not None:
+            self.lifespan.start()
 
     def _on_signal(self, name: str) -> None:
         if self._drain is None:
-            logger.info("%s: draining, %d sockets open; a second signal ends at once", name, len(self._open_sockets()))
+            logger.info("%s: draining, %d sockets open; a second signal ends at once", name, len(self.open_sockets()))
             self._drain = asyncio.get_event_loop().create_task(self.drain())
             ending.end_within(ending.DRAIN_LIMIT, self._remove_files)
         else:
@@ -207,65 +214,15 @@ class Server(DaphneServer):
     # -- the planned exit ---------------------------------------------------------------------------
 
     async def drain(self) -> None:
-        """Leave without losing anything that can be kept, then stop. Bounded in time.
-
-        1. Not ready any more: who asks is told to look elsewhere.
-        2. Leave nginx: the socket file goes, the next handshake finds another replica; what has
-           already knocked is let in.
-        3. Close WebSockets with 1012 in paced batches, so that those who come back do not storm the others.
-        4. Wait for the consumers' disconnect() and for HTTP answers under way.
-        5. The application's own end, then exit.
-        """
+        """Leave without losing anything that can be kept, as departure.py has it, then stop. Bounded in time."""
         try:
-            await self._drain_in_order()
+            await depart(self)
         finally:
             self.stop()
 
-    async def _drain_in_order(self) -> None:
-        self.draining.set()
-        for file in self._files:
-            file.remove()
-        for port in self.ports:
-            _withdraw(port)
-        # Who has just been let in says what it wants.
-        await asyncio.sleep(drain.BATCH_EVERY)
-        for batch in drain.batches(self._open_sockets()):
-            for protocol in batch:
-                self.send_away(protocol)
-            await asyncio.sleep(drain.BATCH_EVERY)
-        await self._handlers_ended()
-        if self._lifespan is not None:
-            await self._lifespan.stop()
-        logger.info("drained")
-
-    def send_away(self, protocol: ReplicaWebSocket) -> None:
-        """Tell a client to go to another replica; one whose handshake is under way is told when it is open."""
-        if protocol.state == protocol.STATE_OPEN:
-            if protocol.farewell is not None:
-                ReplicaSocket(protocol).write(text_frame(protocol.farewell), None)
-            protocol.close(SERVICE_RESTART, RESTART_REASON)
-
-    async def _handlers_ended(self) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + drain.HANDLERS_LIMIT
-        # In rounds: a connection that is kept alive may have brought one more request.
-        while tasks := self._running_applications():
-            if loop.time() >= deadline:
-                logger.warning("%d handlers did not end within %g s, cancelled", len(tasks), drain.HANDLERS_LIMIT)
-                return
-            await asyncio.wait(tasks, timeout=deadline - loop.time())
-
-    def _running_applications(self) -> list[asyncio.Future[Any]]:
-        return [
-            protocol.application_queue.finished() if _is_attached(protocol) else details["application_instance"]
-            for protocol, details in self.connections.items()
-            if _is_attached(protocol)
-            or ("application_instance" in details and not details["application_instance"].done())
-        ]
-
     def _remove_files(self) -> None:
         """Remove the sockets and the pid file if they are still ours: a successor may have made its own."""
-        for file in self._files:
+        for file in self.files:
             file.remove()
         try:
             if self.pid_file is not None and self.pid_file.read_text(encoding="ascii") == f"{os.getpid()}\n":
@@ -273,27 +230,13 @@ class Server(DaphneServer):
         except FileNotFoundError:
             logger.debug("the pid file is gone already")
 
-    def _open_sockets(self) -> list[Any]:
+    def open_sockets(self) -> list[Any]:
+        """Return the WebSockets that are not gone."""
         return [
             protocol
             for protocol, details in self.connections.items()
             if isinstance(protocol, ReplicaWebSocket) and "disconnected" not in details
         ]
-
-
-def _is_attached(protocol: Any) -> bool:
-    """Whether a handler of the application waits for what the client does."""
-    inbox = getattr(protocol, "application_queue", None)
-    return isinstance(inbox, Inbox) and inbox.attached
-
-
-def _withdraw(port: Any) -> None:
-    """Take in who has already connected, then stop listening."""
-    accepted = -1
-    while accepted != port.sessionno:  # Twisted takes in as many at a time as came last, not all
-        accepted = port.sessionno
-        port.doRead()
-    port.stopListening()
 
 
 def _finished() -> asyncio.Future[None]:

@@ -112,15 +112,23 @@ class ReplicaSocket:
     @property
     def queued_bytes(self) -> int:
         """What waits in Twisted's buffers for this socket; over TLS, encrypted."""
-        kernel = self._kernel
-        queued: int = len(kernel.dataBuffer) - kernel.offset + kernel._tempDataLen  # noqa: SLF001
-        return queued
+        return _queued_bytes(self._kernel)
 
     def _queue(self, frame: bytes, limit: int | None) -> None:
         if limit is not None and self.queued_bytes + len(frame) > limit:
             self.close(TOO_SLOW, TOO_SLOW_REASON)
         else:
             self._transport.write(frame)
+
+
+def queued_bytes(transport: Any) -> int:
+    """Return what waits in Twisted's buffers for the kernel's socket below a transport."""
+    return _queued_bytes(_kernel_transport(transport))
+
+
+def _queued_bytes(kernel: Any) -> int:
+    queued: int = len(kernel.dataBuffer) - kernel.offset + kernel._tempDataLen  # noqa: SLF001 - Twisted is pinned
+    return queued
 
 
 def _kernel_transport(transport: Any) -> Any:

@@ -56,7 +56,7 @@ class _Lean:
 
     def write(self, data: bytes) -> None:
         """Write, at once if nothing waits before it and the kernel takes it."""
-        if data and self.connected and not (self.dataBuffer or self._tempDataBuffer or self._writeDisconnected):  # type: ignore[attr-defined]
+        if data and self.connected and not self._is_write_held_back():
             try:
                 sent = self.socket.send(data)
             except OSError:  # full, or dead: Twisted finds out which
@@ -64,6 +64,11 @@ class _Lean:
             data = data[sent:]
         if data:
             self.writeSequence([data])
+
+    def _is_write_held_back(self) -> bool:
+        """Whether bytes wait already, or a pull producer: Twisted asks that for more when the queue has run empty."""
+        pulls = self.producer is not None and not self.streamingProducer  # type: ignore[attr-defined]
+        return bool(self.dataBuffer or self._tempDataBuffer or self._writeDisconnected or pulls)  # type: ignore[attr-defined]
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
         """Queue."""

@@ -12,8 +12,8 @@ from daphne.utils import parse_x_forwarded_for
 from daphne.ws_protocol import WebSocketFactory
 from twisted.internet import unix
 
-from server.inbox import PAUSE_AT_BYTES, READ_BYTES
-from server.lean import LeanProtocol
+from server.departure import send_away
+from server.slices import SlicedProtocol
 from server.sockets import ANSWERS_LIMIT, ReplicaSocket
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Handshake:
         """Nothing can go wrong here that nobody has seen."""
 
 
-class ReplicaWebSocket(LeanProtocol):
+class ReplicaWebSocket(SlicedProtocol):
     """One WebSocket connection."""
 
     server: Server
@@ -61,6 +61,8 @@ class ReplicaWebSocket(LeanProtocol):
     """Payload of the text frame that a drain sends before it closes."""
     refusal: dict[str, Any] | None = None
     """The `websocket.http.response.start` of a handshake that is being refused."""
+    _last_resort: Any = None
+    """The timer that cuts a connection which was to end by itself."""
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         """Carry out an ASGI message of the application."""
@@ -77,11 +79,6 @@ class ReplicaWebSocket(LeanProtocol):
                 self._refuse(message)
             case _:
                 super().handle_reply(message)
-
-    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
-        """Read in small bites, so that one client's frames do not keep the others waiting."""
-        self.transport.bufferSize = READ_BYTES
-        super().connectionMade()
 
     def upgrade(self, head: Upgrade, rest: bytes) -> None:
         """Do for a plain upgrade what autobahn's `processHandshake` and Daphne's `onConnect` do for any."""
@@ -116,13 +113,6 @@ class ReplicaWebSocket(LeanProtocol):
             client, self.client_scheme = parse_x_forwarded_for(said, *names, client)
         return client, server
 
-    def processHandshake(self) -> None:  # noqa: N802 - autobahn's name
-        """Read the head; what a client sends behind it waits for the answer, and so does the client."""
-        if not hasattr(self, "handshake_deferred"):
-            super().processHandshake()
-        elif len(self.data) > PAUSE_AT_BYTES:
-            self.transport.pauseProducing()
-
     def onPing(self, payload: bytes) -> None:  # noqa: N802 - autobahn's name
         """Answer, but not a client that does not read its answers."""
         if ReplicaSocket(self).queued_bytes <= ANSWERS_LIMIT:
@@ -134,7 +124,7 @@ class ReplicaWebSocket(LeanProtocol):
         if self.server.action_logger:
             super().onOpen()
         if self.server.draining.is_set():
-            self.server.send_away(self)
+            send_away(self)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:  # noqa: N802,N803
         """Tell the application the client's code and reason; there is none if the handshake was malformed."""
@@ -155,6 +145,20 @@ class ReplicaWebSocket(LeanProtocol):
             code = code if code in SENDABLE else INTERNAL_ERROR
             # sendClose refuses 1001, 1012 and 1013 (autobahn#1642).
             self.sendCloseFrame(code=code, reasonUtf8=encode_truncate(reason, REASON_LIMIT))
+
+    def _closeConnection(self, abort: bool = False) -> None:  # noqa: N802 - autobahn's name
+        """Hang up, at the latest when a client has had the time of a close handshake to read what was sent before."""
+        super()._closeConnection(abort)
+        if not abort:
+            timer, limit = self.factory._batched_timer, self.closeHandshakeTimeout  # noqa: SLF001 - autobahn is pinned
+            self._last_resort = timer.call_later(limit, self.transport.abortConnection)
+
+    def connectionLost(self, reason: Any = None) -> None:  # noqa: N802 - Twisted's name
+        """End."""
+        if self._last_resort is not None:
+            self._last_resort.cancel()
+            self._last_resort = None
+        super().connectionLost(reason)
 
     def check_timeouts(self) -> None:
         """Keep Daphne's limits, and autobahn's for the opening handshake."""
@@ -193,7 +197,7 @@ class ReplicaWebSocket(LeanProtocol):
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:  # noqa: N802,N803
         """Refuse a handshake; what is logged of the client's values is bounded."""
         if len(reason) > PHRASE_LIMIT:
-            logger.info("a malformed handshake, cut short: %r", reason[:PHRASE_LIMIT])
+            logger.debug("a malformed handshake, cut short: %r", reason[:PHRASE_LIMIT])
             reason = HTTPStatus(code).phrase
         super().failHandshake(reason, code, responseHeaders)
 
@@ -212,6 +216,8 @@ class ReplicaWebSocket(LeanProtocol):
             raise ValueError("Socket has not been accepted, so cannot send over it")
         if (text is None) == (data is None):
             raise ValueError("websocket.send needs either text or bytes, and not both")
+        if self.state != self.STATE_OPEN:
+            return  # to someone who goes, as to someone who is gone: nothing, and no error of the application
         if text is None:
             self.serverSend(data, binary=True)
         else:

@@ -1,5 +1,6 @@
 """What all tests may ask for: a real Redis of their own, and a default channel layer."""
 
+import signal
 import uuid
 
 import pytest
@@ -12,6 +13,9 @@ from tests.redises import (  # noqa: F401 - fixtures for all folders
     second_redis_server,
     sentinel_server,
 )
+
+# Under `nohup` SIGHUP would be ignored, and by every replica that a test starts too.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace as with_values
 from typing import TYPE_CHECKING
 
-from fleet import environment, nginx, ports, readiness, waiting
+from fleet import configuration, environment, nginx, packages, ports, readiness, waiting
 from fleet.errors import FleetError
 from fleet.supervision import DRAIN_SECONDS
 
@@ -62,12 +63,33 @@ def replace(control: Control, name: str, *, changed: bool) -> None:
 
 def reload_nginx(run: Run, control: Control, settings: Settings, progress: Progress) -> None:
     """Let nginx take up its new configuration; open sockets stay with the old workers."""
+    if ports.is_in_its_own_way(settings):
+        _let_go(run, control, settings, progress)
     with progress.step("reload nginx"):
         control.signal("nginx", "HUP")
         variables = environment.kept(run)
-        if not waiting.until(lambda: readiness.answering(settings, variables) is not None, RELOAD_SECONDS):
+
+        def answers() -> bool:
+            return ports.listens(settings) and readiness.answering(settings, variables) is not None
+
+        if not waiting.until(answers, RELOAD_SECONDS):
             raise FleetError(
                 f"nginx does not answer on {ports.first(settings)}:{settings.port} after its reload: "
                 f"{readiness.last_line(run, 'nginx')}{os.linesep}`make restart` tries again."
             )
         nginx.taken_up(run.nginx_configuration)
+
+
+def _let_go(run: Run, control: Control, settings: Settings, progress: Progress) -> None:
+    """Have nginx listen elsewhere for a moment: it takes up new addresses before it lets go of the old ones."""
+    path, binary = run.nginx_configuration, packages.require("nginx")
+    text = path.read_text(encoding="utf-8")
+    place = ports.LOOPBACKS[0]
+    elsewhere = with_values(
+        configuration.edge(run, settings), bind=(place,), port=ports.free(place, settings.port), tls=None
+    )
+    with progress.step("let nginx leave its old addresses"):
+        nginx.write(path, nginx.render(elsewhere), binary)
+        control.signal("nginx", "HUP")
+        waiting.until(lambda: not ports.is_in_its_own_way(settings), RELOAD_SECONDS)
+        nginx.write(path, text, binary)

@@ -23,7 +23,7 @@ def decide(asked: Options, current: Settings) -> Settings:
         current,
         replicas=asked.replicas or current.replicas,
         port=asked.port or current.port,
-        bind=asked.bind or current.bind,
+        bind=current.bind if asked.bind is None else asked.bind or None,
         trusted_proxies=current.trusted_proxies if asked.trusted_proxies is None else asked.trusted_proxies,
         slots=asked.slots or current.slots,
         tls_port=current.tls_port if asked.tls_port is None else asked.tls_port,
@@ -38,6 +38,16 @@ def decide(asked: Options, current: Settings) -> Settings:
             f"or start with SLOTS={settings.replicas}."
         )
     return settings
+
+
+def emptied(asked: Options, current: Settings) -> list[str]:
+    """Return a sentence for each list that was given empty and had something in it."""
+    said = []
+    if asked.bind == () and current.bind:
+        said.append("BIND is empty: nginx listens on this machine's loopback addresses alone.")
+    if asked.trusted_proxies == () and current.trusted_proxies:
+        said.append("TRUSTED_PROXIES is empty: no proxy's X-Forwarded-For is believed any more.")
+    return said
 
 
 def _is_tls_asked(asked: Options) -> bool:

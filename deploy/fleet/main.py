@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
-from fleet import bootstrap, marks, mode, options, ports
+from fleet import bootstrap, configuration, marks, mode, options, ports
 from fleet.errors import INTERRUPTED, NOTHING_RUNS, FleetError, UsageError
 from fleet.progress import Progress, mute
 from fleet.state import Run
@@ -65,7 +65,8 @@ def _do_here(asked: Options, run: Run, arguments: list[str]) -> int:
     if asked.drop:
         raise UsageError(f"DATA=drop is for containers: `make down`, then delete {run.root} by hand.")
     if asked.verb == "up":
-        ports.refuse_unusable(asked, run)
+        # Before anything is installed, which takes minutes the first time.
+        ports.refuse_all_taken(configuration.decide(asked, run.recall()), run)
     lock = LOCKS.get(asked.verb)
     if lock is None and not bootstrap.exists():
         if not run.pids.exists():

@@ -26,6 +26,9 @@ VARIABLES = (
 )  # fmt: skip
 """Each may be given to make (`make up PORT=8081`) or as an option (`--port 8081`)."""
 
+EMPTIABLE = ("BIND", "TRUSTED_PROXIES")
+"""Lists: given and empty (`make up BIND=`) they are the default again, not left as they are."""
+
 ALIKE = 0.7  # PROT is meant to be PORT; LANG, CC or HTTP_PROXY are nobody's misspelling
 GIVEN = "MAKE_GIVEN"
 """The variable in which the Makefile hands on the names that were given to it."""
@@ -47,6 +50,7 @@ class Options:
     replicas: int | None = None
     port: int | None = None
     bind: tuple[str, ...] | None = None
+    """Empty: the default again."""
     trusted_proxies: tuple[str, ...] | None = None
     slots: int | None = None
     name: str | None = None
@@ -112,13 +116,22 @@ def _refuse_misspelt(names: Sequence[str]) -> None:
 
 
 def _parse(argv: Sequence[str], environ: Mapping[str, str]) -> dict[str, str | None]:
-    """Return each value as text; an empty one counts as not given."""
+    """Return each value as text; an empty one counts as not given, unless it is a list that can be empty."""
     parser = _Parser(prog="fleet", add_help=False, allow_abbrev=False)
     parser.add_argument("verb", nargs="?", choices=VERBS)
+    to_make = environ.get(GIVEN, "").split()
     for name in VARIABLES:
-        parser.add_argument("--" + name.lower().replace("_", "-"), default=environ.get(name))
+        # Make exports all of them: an empty one was only meant if it stood on its command line.
+        text = environ.get(name, "").strip()
+        parser.add_argument("--" + name.lower().replace("_", "-"), default=text if text or name in to_make else None)
     given = vars(parser.parse_args(["help" if word in ("-h", "--help") else word for word in argv]))
-    return {name: (value or "").strip() or None for name, value in given.items()}
+    return {name: _text(name.upper(), value) for name, value in given.items()}
+
+
+def _text(name: str, value: str | None) -> str | None:
+    if value is None or not (value.strip() or name in EMPTIABLE):
+        return None
+    return value.strip()
 
 
 def _number(given: Mapping[str, str | None], name: str, least: int, most: int, example: str) -> int | None:
@@ -149,9 +162,9 @@ def _switch(text: str | None, variable: str = "FOLLOW") -> bool:
 
 
 def _addresses(text: str | None) -> tuple[str, ...] | None:
-    """Return addresses to listen on, IPv6 without brackets."""
-    if text is None:
-        return None
+    """Return addresses to listen on, IPv6 without brackets; none is the default."""
+    if not text:
+        return None if text is None else ()
     try:
         return tuple(str(ipaddress.ip_address(part.strip().strip("[]"))) for part in text.split(","))
     except ValueError:
@@ -189,8 +202,8 @@ def _file(given: Mapping[str, str | None], name: str) -> str | None:
 
 
 def _networks(text: str | None) -> tuple[str, ...] | None:
-    if text is None:
-        return None
+    if not text:
+        return None if text is None else ()
     try:
         return tuple(str(ipaddress.ip_network(part.strip(), strict=False)) for part in text.split(","))
     except ValueError:

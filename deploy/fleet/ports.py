@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fleet.errors import FleetError, UsageError
-from fleet.options import HIGHEST_PORT, Options
-from fleet.state import Run, Settings
+from fleet.options import HIGHEST_PORT
+
+if TYPE_CHECKING:
+    from fleet.state import Run, Settings
 
 LOOPBACKS = ("127.0.0.1", "::1")
 LISTEN = "0A"  # the state of a listening socket in /proc/net/tcp
@@ -40,13 +45,6 @@ def first(settings: Settings) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
 
 
-def refuse_unusable(asked: Options, run: Run) -> None:
-    """Raise FleetError when another process holds a port that `up` needs; one of ours is no obstacle."""
-    kept = run.recall()
-    tls_port = kept.tls_port if asked.tls_port is None else asked.tls_port
-    refuse_all_taken(Settings(port=asked.port or kept.port, bind=asked.bind or kept.bind, tls_port=tls_port), run)
-
-
 def refuse_all_taken(settings: Settings, run: Run) -> None:
     """Raise FleetError when nginx could not listen on one of its addresses and ports."""
     for address in addresses(settings):
@@ -71,6 +69,35 @@ def refuse_taken(address: str, port: int, run: Run, variable: str = "PORT") -> N
         raise UsageError(
             f"BIND={address} does not work here ({os.strerror(failure)}): take an address of this machine."
         )
+
+
+def listens(settings: Settings) -> bool:
+    """Return whether somebody listens on every address and port of nginx, and on just these."""
+    return all(address in listening(port) for address, port in _wanted(settings))
+
+
+def is_in_its_own_way(settings: Settings) -> bool:
+    """Return whether the addresses that nginx has keep it from one that it is to have: 0.0.0.0 from 127.0.0.1."""
+    return any(
+        address not in listening(port) and try_bind(address, port) == errno.EADDRINUSE
+        for address, port in _wanted(settings)
+    )
+
+
+def _wanted(settings: Settings) -> list[tuple[str, int]]:
+    return [(address, port) for address in addresses(settings) for port in (settings.port, settings.tls_port) if port]
+
+
+def listening(port: int) -> set[str]:
+    """Return the addresses on which anybody listens at a port."""
+    return {_address(row[1].partition(":")[0]) for table in ("tcp", "tcp6") for row in _rows(table, port)}
+
+
+def _address(text: str) -> str:
+    """Return an address as the kernel writes it: words of four bytes, each in the machine's order."""
+    raw = bytes.fromhex(text)
+    words = [raw[start : start + 4] for start in range(0, len(raw), 4)]
+    return str(ipaddress.ip_address(b"".join(word[::-1] if sys.byteorder == "little" else word for word in words)))
 
 
 def free(address: str, port: int) -> int:
@@ -101,11 +128,16 @@ def holders(port: int) -> list[Holder]:
 
 
 def _inodes(table: str, port: int) -> set[str]:
+    return {row[9] for row in _rows(table, port)}
+
+
+def _rows(table: str, port: int) -> list[list[str]]:
+    """Return the kernel's rows of those who listen at a port."""
     try:
         rows = [line.split() for line in Path("/proc/net", table).read_text().splitlines()[1:]]
     except OSError:
-        return set()
-    return {row[9] for row in rows if row[3] == LISTEN and int(row[1].rpartition(":")[2], 16) == port}
+        return []
+    return [row for row in rows if row[3] == LISTEN and int(row[1].rpartition(":")[2], 16) == port]
 
 
 def _pids() -> list[int]:

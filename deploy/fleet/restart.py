@@ -22,7 +22,8 @@ def restart(asked: Options, run: Run, progress: Progress) -> int:
         variables = environment.compose({**environment.kept(run), environment.STATE_DIR: str(run.root), **own}, run)
         with progress.step("check the settings"):
             django.manage(run, variables, "check")
-        settings = configuration.decide(asked, run.recall())
+        current = run.recall()
+        settings = configuration.decide(asked, current)
         ports.refuse_all_taken(settings, run)
         prepare(run, variables, progress)
         before = [name for name in settings.names if name in control.processes()]
@@ -38,5 +39,7 @@ def restart(asked: Options, run: Run, progress: Progress) -> int:
         if is_due:
             reload_nginx(run, control, settings, progress)
         wait(run, control, settings, progress)
+    for sentence in configuration.emptied(asked, current):
+        progress.say(f"  {sentence}")
     progress.say(status.banner(run, settings))
     return 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fleet import configuration, readiness, running, status
+from fleet import configuration, running, status
 from fleet.change import converge
 from fleet.errors import UsageError
 from fleet.options import Options
+from fleet.up import wait
 
 if TYPE_CHECKING:
     from fleet.progress import Progress
@@ -23,7 +24,6 @@ def scale(asked: Options, run: Run, progress: Progress) -> int:
         settings = configuration.decide(only, run.recall())
         configuration.write(run, settings)
         converge(control, progress)
-        with progress.step("wait for the replicas") as step:
-            readiness.wait(run, control, settings.names, step)
+        wait(run, control, settings, progress)
     progress.say(status.banner(run, settings))
     return 0

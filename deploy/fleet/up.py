@@ -48,12 +48,15 @@ def up(asked: Options, run: Run, progress: Progress) -> int:
         with progress.step("check the settings"):
             django.manage(run, variables, "check")
         control = Control(run)
+        before = run.recall()
         if control.answers():
             settings = _change(asked, run, control, progress)
             _tell_differences(run, variables, progress)
         else:
             settings = _start(asked, run, variables, limits, progress)
         wait(run, control, settings, progress)
+    for sentence in configuration.emptied(asked, before):
+        progress.say(f"  {sentence}")
     tell_hosts(settings, variables, progress)
     progress.say(status.banner(run, settings))
     return 0

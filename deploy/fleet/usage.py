@@ -20,7 +20,8 @@ Several Django Channels replicas behind nginx, on this machine.
   make lock      renew requirements.txt and requirements-dev.txt from pyproject.toml
   make help      this
 
-Values, given as in `make up REPLICAS=5 PORT=8081`; what is not given stays as it is, or is the default:
+Values, given as in `make up REPLICAS=5 PORT=8081`; what is not given stays as it is, or is the default. Given empty,
+BIND= and TRUSTED_PROXIES= are the default again:
 
   REPLICAS=3          replicas, at most as many as SLOTS
   PORT=8080           port of nginx

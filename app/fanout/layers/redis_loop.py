@@ -19,6 +19,7 @@ from fanout.layers.queues import Queues
 from fanout.layers.shard import Shard
 from fanout.layers.streams import Streams
 from fanout.publication import Publication
+from fanout.sparse_log import SparseLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +62,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         self.attendance = Attendance(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
         self._queues = Queues(self.prefix, self._shard_of, self.channel_layer.limits)
         self.callbacks: list[Callable[[], None]] = []
+        self._log = SparseLog(logger)
 
     def _shard_of(self, name: str) -> Shard:
         shard: Shard = self._shards[_consistent_hash(name, len(self._shards))]
@@ -223,7 +225,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         try:
             publication, event = self._both_forms(group, payload)
         except envelope.UnknownVersion as unknown:
-            logger.warning(
+            self._log.warning(
                 "left out a publication of %s in version %s: a newer replica wrote it; finish the deploy",
                 group.name,
                 unknown,

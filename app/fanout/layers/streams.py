@@ -14,6 +14,7 @@ from fanout.errors import KeyConflict, Unavailable
 from fanout.history import KEY_WINDOW, META_LIFETIME
 from fanout.layers import envelope, scripts
 from fanout.positions import OtherEpoch, Position, Top, parse_past
+from fanout.sparse_log import SparseLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ class Streams:
         self._prefix = prefix
         self._shard_of = shard_of
         self._serializer = serializer
+        self._log = SparseLog(logger)  # a client has a stream read by each join
 
     async def append(self, group: str, topic: bytes, data: bytes, history: History, key: str | None) -> Position:
         """See FanoutLayer."""
@@ -75,7 +77,7 @@ class Streams:
             body = dict(zip(fields[::2], fields[1::2], strict=True)).get(b"b")  # a newer replica may add fields
             # What is left out leaves a hole, which is told to clients as a reset.
             if body is None:
-                logger.warning(
+                self._log.warning(
                     "left out %d of %s: a newer replica wrote it in a way of its own; finish the deploy",
                     position.offset,
                     group,
@@ -83,8 +85,8 @@ class Streams:
                 continue
             try:
                 yield envelope.decode_body(group, body, self._serializer, position)
-            except Exception:  # whatever a serializer raises for bytes, or a key, that it does not know
-                logger.exception("left out %d of %s: it can't be read", position.offset, group)
+            except Exception as error:  # noqa: BLE001 - whatever a serializer raises for bytes, or a key, unknown to it
+                self._log.warning("left out %d of %s: it can't be read", position.offset, group, error=error)
 
     def _key(self, kind: str, group: str, suffix: str = "") -> bytes:
         # The braces are Redis Cluster's hash tag.

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -17,6 +18,8 @@ from tests.cluster.clients import Visitor, await_that, hears_itself
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 BACK_SECONDS = 3.0
+SEEN_SECONDS = 10.0
+"""Nginx looks at an empty slot again after a second or two."""
 
 
 @pytest.fixture
@@ -41,10 +44,11 @@ def listens(port):
 
 def one_client_on_each(fleet, stack, names):
     """Return a connected client for each replica, by its name."""
-    clients = {}
-    for _ in range(20 * len(names)):
+    clients, deadline = {}, time.monotonic() + SEEN_SECONDS
+    while time.monotonic() < deadline:
         client = stack.enter_context(connect(fleet.ws_url + "/ws/chat/native/", proxy=None))
-        clients.setdefault(client.response.headers["X-Replica"], client)
+        if clients.setdefault(client.response.headers["X-Replica"], client) is not client:
+            client.close()
         if set(clients) == set(names):
             return clients
     raise AssertionError(f"only {set(clients)} of {set(names)} answered")
@@ -75,12 +79,31 @@ def test_redis_listens_on_its_socket_alone(three):
     assert not [link for link in redis.net_connections(kind="inet") if link.status == psutil.CONN_LISTEN]
 
 
+def listeners(fleet):
+    """Return the addresses on which nginx listens, and the ports."""
+    nginx = psutil.Process(fleet.pid("nginx"))
+    listens = [link.laddr for link in nginx.net_connections(kind="inet") if link.status == psutil.CONN_LISTEN]
+    return {address.ip for address in listens}, {address.port for address in listens}
+
+
 def test_nginx_listens_on_loopback_alone(three):
     """Unless BIND says otherwise."""
-    nginx = psutil.Process(three.pid("nginx"))
-    listens = {link.laddr for link in nginx.net_connections(kind="inet") if link.status == psutil.CONN_LISTEN}
-    assert {address.ip for address in listens} <= {"127.0.0.1", "::1"}
-    assert {address.port for address in listens} == {three.port}
+    addresses, ports = listeners(three)
+    assert addresses <= {"127.0.0.1", "::1"}
+    assert ports == {three.port}
+
+
+def test_bind_takes_effect_and_can_be_emptied_again(three):
+    """Nginx opens up to other machines and closes again, both without cutting anybody."""
+    before, default = three.pids, listeners(three)
+    with connect(three.ws_url + "/ws/chat/native/", proxy=None) as client:
+        three.make("up", BIND="0.0.0.0")
+        assert listeners(three) == ({"0.0.0.0"}, {three.port})
+        assert "BIND is empty: nginx listens on this machine's loopback" in three.make("up", BIND="").stdout
+        assert listeners(three) == default
+        assert three.settings()["bind"] is None
+        assert hears_itself(client, "still here")
+    assert three.pids == before
 
 
 def test_up_twice_changes_nothing(three):
@@ -152,6 +175,22 @@ def drain_of(client):
     """Read until the connection ends."""
     while True:
         client.recv(timeout=10)
+
+
+def test_scale_tells_when_no_message_comes_through(three):
+    """As `make up` does: nginx stands still, so its banner would be a lie."""
+    master = psutil.Process(three.pid("nginx"))
+    workers = master.children()
+    try:
+        for worker in workers:
+            worker.suspend()
+        done = three.make("scale", REPLICAS=2, check=False)
+    finally:
+        for worker in workers:
+            worker.resume()
+    assert done.returncode != 0
+    assert "No chat message comes through nginx" in done.stderr
+    assert "http://localhost" not in done.stdout
 
 
 def test_scale_wants_a_number(three):

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from fleet import configuration, main, nginx, verbs
+from fleet import bootstrap, configuration, main, nginx, verbs
 from fleet.django import reason
 from fleet.errors import UsageError
 from fleet.options import REPOSITORY, VARIABLES, VERBS, Options
@@ -81,6 +81,35 @@ def test_what_is_not_asked_for_stays():
     assert configuration.decide(Options("up", REPOSITORY, REPOSITORY, port=9001), current) == Settings(
         replicas=5, port=9001, trusted_proxies=("10.0.0.0/8",)
     )
+
+
+def test_an_emptied_list_is_the_default_again_and_said():
+    """In one sentence each, but only where there was something."""
+    current = Settings(bind=("0.0.0.0",), trusted_proxies=("10.0.0.0/8",))
+    asked = Options("up", REPOSITORY, REPOSITORY, bind=(), trusted_proxies=())
+    assert configuration.decide(asked, current) == Settings()
+    said = configuration.emptied(asked, current)
+    assert [sentence.partition(" is empty")[0] for sentence in said] == ["BIND", "TRUSTED_PROXIES"]
+    assert configuration.emptied(asked, Settings()) == []
+    assert configuration.emptied(Options("up", REPOSITORY, REPOSITORY), current) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--tls-port", "8443"], "TLS_PORT=8443 needs a certificate"), (["--replicas", "17"], "SLOTS=17")],
+)
+def test_what_does_not_fit_together_is_told_before_anything_is_installed(
+    tmp_path, monkeypatch, capsys, arguments, said
+):
+    """The first installation takes minutes, and leaves no doubt whether it was for nothing."""
+    installed = []
+    monkeypatch.setattr(bootstrap, "ensure", lambda *_: installed.append(True))
+    monkeypatch.setattr(bootstrap, "enter", lambda *_: installed.append(True))
+    monkeypatch.setattr(bootstrap, "is_inside", lambda: installed.append(True))
+    (tmp_path / "run").mkdir(mode=0o700)
+    assert main.main(["up", "--run-dir", str(tmp_path / "run"), *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert installed == []
 
 
 def test_a_refused_variable_is_told_in_the_applications_words():

@@ -31,6 +31,16 @@ def test_make_gives_values_as_variables():
     assert asked.repeat == 5
 
 
+@pytest.mark.parametrize(("name", "field"), [("BIND", "bind"), ("TRUSTED_PROXIES", "trusted_proxies")])
+def test_a_list_can_be_emptied(name, field):
+    """Empty on the command line of make or of the fleet; make's export of what nobody gave says nothing."""
+    option = f"--{field.replace('_', '-')}"
+    assert getattr(options.read(["up"], {name: "", "MAKE_GIVEN": f"RUN_DIR {name}"}), field) == ()
+    assert getattr(options.read(["up", option, " "], {name: "10.0.0.1"}), field) == ()
+    assert getattr(options.read(["up"], {name: "", "MAKE_GIVEN": "RUN_DIR"}), field) is None
+    assert options.read(["up"], {"REPLICAS": "", "MAKE_GIVEN": "REPLICAS"}).replicas is None
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -1,13 +1,11 @@
 import errno
 import os
 import socket
-from pathlib import Path
 
 import pytest
 
 from fleet import ports
 from fleet.errors import FleetError
-from fleet.options import Options
 from fleet.state import Settings
 
 
@@ -59,9 +57,20 @@ def test_a_port_for_root_alone_is_told(run, monkeypatch):
 
 def test_up_checks_what_it_will_use(run, taken):
     """The port of the command line, or the one that was kept."""
-    asked = Options("up", run.root, Path("/dev/null"), port=taken, bind=("127.0.0.1",))
     with pytest.raises(FleetError, match="in use"):
-        ports.refuse_unusable(asked, run)
+        ports.refuse_all_taken(Settings(port=taken, bind=("127.0.0.1",)), run)
+
+
+def test_an_address_that_covers_another_is_in_its_way():
+    """Nobody can listen on the loopback while one and the same port of all addresses is taken, nor the other way."""
+    for has, wants in (("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("::", "::1")):
+        with socket.create_server((has, 0), family=socket.AF_INET6 if ":" in has else socket.AF_INET) as listener:
+            port = listener.getsockname()[1]
+            assert ports.listening(port) == {has}
+            assert ports.listens(Settings(port=port, bind=(has,)))
+            assert not ports.is_in_its_own_way(Settings(port=port, bind=(has,)))
+            assert ports.is_in_its_own_way(Settings(port=port, bind=(wants,)))
+            assert not ports.listens(Settings(port=port, bind=(wants,)))
 
 
 def test_a_machine_without_ipv6_listens_on_the_other_loopback(monkeypatch):

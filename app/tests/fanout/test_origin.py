@@ -2,7 +2,7 @@
 
 import pytest
 
-from fanout.origin import is_allowed
+from fanout.origin import OriginCheck, is_allowed
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,19 @@ from fanout.origin import is_allowed
 def test_a_page_may_connect_to_its_own_host_only(origin, host, allowed):
     """The page's host and port must be the socket's, or the exact origin be trusted; no origin means no browser."""
     assert is_allowed(origin, host, ["https://trusted.example"]) is allowed
+
+
+async def test_refusals_do_not_flood_the_log(caplog):
+    """Each gets its 403; the log names the page and the remedy once, not a thousand times."""
+    closed = []
+
+    async def send(message):
+        closed.append(message["type"])
+
+    check = OriginCheck(None, ["example.org"])
+    headers = [(b"host", b"example.org"), (b"origin", b"https://evil.example")]
+    for _ in range(1000):
+        await check({"type": "websocket", "headers": headers}, None, send)
+    assert closed == ["websocket.close"] * 1000
+    assert "https://evil.example" in caplog.messages[0]
+    assert len(caplog.messages) < 100

@@ -4,6 +4,7 @@ HTTP: `/` tells the scope, `/hold` answers when the process gets SIGUSR1, `/stre
 when the process gets it; `/body` tells how many bytes of a body came.
 WebSocket: the query is a list of ASGI messages to send; then comes an echo until the client goes.
 What it notes it says on standard error, where the test can wait for it.
+`/watch` and `/early` say at their functions what they are for.
 `/hub` joins the room of all `/hub` sockets over the extension `fanout.socket`, and takes commands.
 """
 
@@ -12,6 +13,7 @@ import asyncio
 import json
 import signal
 import sys
+import time
 from urllib.parse import unquote
 
 from server import sockets
@@ -39,6 +41,10 @@ async def application(scope, receive, send):
             await http(scope, receive, send, path)
         case "websocket", "/hub":
             await hub(scope, receive, send)
+        case "websocket", "/watch":
+            await watch(receive, send)
+        case "websocket", "/early":
+            await early(receive, send)
         case "websocket", path:
             await websocket(scope, receive, send, path)
         case kind, _:
@@ -48,6 +54,9 @@ async def application(scope, receive, send):
 async def http(scope, receive, send, path):
     if path == "/hold":
         await released()
+    if path == "/endless":
+        await endless(receive, send)
+        return
     told = {name: scope.get(name) for name in ("client", "scheme", "path", "http_version")}
     told["extensions"] = sorted(scope.get("extensions", {}))
     if path == "/body":
@@ -57,6 +66,17 @@ async def http(scope, receive, send, path):
         await send({"type": "http.response.body", "body": b"first\n", "more_body": True})
         await released()
     await send({"type": "http.response.body", "body": json.dumps(told).encode()})
+
+
+async def endless(receive, send):
+    """Answer in 128 MiB of parts; note when they are all sent, and when the client has gone."""
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for number in range(2048):
+        await send({"type": "http.response.body", "body": numbered(number, 1 << 16), "more_body": True})
+    note("streamed")
+    await send({"type": "http.response.body", "body": b""})
+    note(f"then {(await receive())['type']}")
 
 
 async def length(receive):
@@ -90,6 +110,7 @@ async def hub(scope, receive, send):
         while (event := await receive())["type"] == "websocket.receive":
             await command(socket, send, *ast.literal_eval(event["text"]))
     finally:
+        note("left")
         del room[socket]
         async with changed:
             changed.notify_all()
@@ -103,13 +124,8 @@ async def _enter(socket, client):
 
 async def command(socket, send, verb, *values):
     match verb:
-        case "broadcast":
-            count, size, limit = values
-            for number in range(count):
-                socket.broadcaster.broadcast(set(room), [numbered(number, size)], limit)
-        case "together":
-            count, size, limit = values
-            socket.broadcaster.broadcast(set(room), [numbered(number, size) for number in range(count)], limit)
+        case "broadcast" | "together":
+            broadcast(socket.broadcaster, verb, *values)
         case "mixed":
             count, size, limit = values
             usual, sockets.ANSWERS_LIMIT = sockets.ANSWERS_LIMIT, limit
@@ -118,6 +134,9 @@ async def command(socket, send, verb, *values):
                 socket.broadcaster.broadcast({socket}, [numbered(number + 1, size)], limit)
                 socket.send(numbered(number + 2, size))
             sockets.ANSWERS_LIMIT = usual
+        case "stream" | "stream aside":  # aside: from a task of its own, as a synchronous consumer does
+            streaming = stream(send, *values)
+            await (streaming if verb == "stream" else asyncio.create_task(streaming))
         case "patience":  # seconds that the close handshake may take
             socket._protocol.closeHandshakeTimeout = values[0]
         case "farewell":
@@ -132,6 +151,48 @@ async def command(socket, send, verb, *values):
             socket.send(b"late")
             socket.broadcaster.broadcast({socket}, [b"late"], 1 << 20)
             await send({"type": "websocket.send", "text": "late"})
+            note("sent late")
+
+
+async def watch(receive, send):
+    """Note the most processor time, in milliseconds, that one turn of the loop takes until SIGUSR1."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    over, longest = asyncio.Event(), 0.0
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, over.set)
+    note("watches")
+    while not over.is_set():
+        began = time.thread_time()
+        await asyncio.sleep(0)
+        longest = max(longest, time.thread_time() - began)
+    note(f"longest turn {1000 * longest:.0f} ms")
+
+
+async def early(receive, send):
+    """Accept when somebody is in the room; note how many messages wait behind the first one, and the last one."""
+    await receive()
+    note("asked")
+    async with changed:
+        await changed.wait_for(lambda: room)
+    await send({"type": "websocket.accept"})
+    event = await receive()
+    note(f"waiting {len(receive.__self__._events or ())}")
+    while event.get("text") != "last":
+        event = await receive()
+    note("had the last")
+
+
+def broadcast(broadcaster, verb, count, size, limit):
+    """To all in the room, one by one or in one write."""
+    payloads = [numbered(number, size) for number in range(count)]
+    for part in [payloads] if verb == "together" else [[payload] for payload in payloads]:
+        broadcaster.broadcast(set(room), part, limit)
+
+
+async def stream(send, count, size):
+    for number in range(count):
+        await send({"type": "websocket.send", "text": numbered(number, size).decode()})
+    note("streamed")
 
 
 def numbered(number, size):

@@ -284,6 +284,29 @@ def test_a_port_in_use_is_told(scripted):
     assert "Traceback" not in stderr
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "reason"),
+    [
+        ("nonsense", "Unknown endpoint type: 'nonsense'"),
+        ("", "Unknown endpoint type: ''"),
+        ("tcp", "missing 1 required positional argument: 'port'"),
+        ("tcp:x", "invalid literal for int() with base 10: 'x'"),
+        ("tcp:0:bad=1", "got an unexpected keyword argument 'bad'"),
+        ("unix:", "its path is empty"),
+        ("systemd:domain=INET:index=9", "list index out of range"),
+        ("ssl:0:privateKey=/none:certKey=/none", "/none: No such file or directory"),
+        ("ssl:0:privateKey=/etc/passwd:certKey=/etc/passwd", "privateKey and certKey have to name a key and its cert"),
+    ],
+)
+def test_an_endpoint_that_is_none_is_told_as_other_flags_are(scripted, endpoint, reason):
+    """One sentence behind the usage, exit code 2, and no traceback of Twisted's."""
+    code, stderr = run(scripted, APPLICATION, "-e", "tcp:0:interface=127.0.0.1", "-e", endpoint)
+    assert (code, "Traceback" in stderr) == (2, False)
+    last = stderr.splitlines()[-1]
+    assert last.startswith(f"python -m server: error: argument -e: {endpoint!r} is no endpoint ({reason}")
+    assert last.endswith("describe one as Twisted does, for example tcp:8000:interface=127.0.0.1.")
+
+
 def test_a_killed_replica_can_start_again_under_its_name(scripted):
     """Neither its socket nor its pid file is an obstacle."""
     pid_file = scripted.folder / "pid"

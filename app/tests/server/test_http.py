@@ -1,36 +1,22 @@
 """HTTP of a real replica on its own sockets: kept connections, HTTP/2, and clients that mean no good."""
 
-import contextlib
 import json
 import re
 import shutil
 import signal
 import socket
 import time
+from itertools import product
 
 import httpx
+import psutil
 import pytest
 
 from tests import certificates
+from tests.misbehaving import BOMBS, are_cut_off, bystander, everything, explode, request
 from tests.replicas import LIMIT
 
 APPLICATION = "scripted:application"
-BYSTANDER_SECONDS = 1
-"""What one request may take while others misbehave."""
-
-
-def request(path, *headers):
-    """Return the head of a request."""
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
-
-
-def everything(connection):
-    """Read until the replica hangs up; a reset is an end too."""
-    parts = []
-    with contextlib.suppress(ConnectionResetError):
-        while part := connection.recv(65536):
-            parts.append(part)
-    return b"".join(parts)
 
 
 def told(data):
@@ -84,6 +70,21 @@ def test_only_a_websocket_has_no_body(server, protocol, status):
         data = everything(connection)
     assert told(data)[0] == [status]
     assert (b'"body": 3' in data) == (status == b"200")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [*product(("request", "handshake"), ("X-Real-IP", "X-Forwarded-Proto")), ("handshake", "Sec-WebSocket-Protocol")],
+)
+def test_a_header_that_daphne_cant_decode_is_the_clients_fault(server, kind, name):
+    """400, and no traceback for each in the log."""
+    upgrade = ["Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {22 * 'A'}=="]
+    lines = upgrade if kind == "handshake" else []
+    head = request("/", *lines, "Connection: Upgrade, close", f"{name}: ")
+    with server.connection() as connection:
+        connection.sendall(head.replace(f"{name}: ".encode(), f"{name}: \xfc".encode("latin1")))
+        assert told(everything(connection))[0] == [b"400"]
+    assert "Traceback" not in server.log
 
 
 # -- HTTP/2 -------------------------------------------------------------------------------------------------
@@ -163,36 +164,16 @@ def test_a_body_arrives_over_http2(http2):
 # -- clients that mean no good --------------------------------------------------------------------------------
 
 
-def bystander(server):
-    """Another client's request: it has to be quick."""
-    began = time.monotonic()
-    assert server.get()[0] == 200
-    assert time.monotonic() - began < BYSTANDER_SECONDS
-
-
-BOMBS = {
-    "a path of 100,000 characters": request("/" + "x" * 100_000),
-    "a header of 100,000 characters": request("/", "X-Bomb: " + "x" * 100_000),
-    "10,000 headers": request("/", *(f"X-{n}: x" for n in range(10_000))),
-    "a head without an end": b"GET / HTTP/1.1\r\n" + b"X: x\r\n" * 200_000,
-    "a line without an end": b"G" * 1_000_000,
-    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-    "a negative length": request("/", "Content-Length: -1"),
-    "two lengths": request("/", "Content-Length: 1", "Content-Length: 2"),
-    "a length and chunks": request("/", "Content-Length: 1", "Transfer-Encoding: chunked"),
-    "a chunk of no length": request("/", "Transfer-Encoding: chunked") + b"zz\r\n",
-    "a chunk size without an end": request("/", "Transfer-Encoding: chunked") + b"1" * 100_000,
-}
+def asking(server):
+    """What another client does meanwhile."""
+    return lambda: server.get()[0]
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_malformed_request_is_refused_and_the_connection_ends(server, bomb):
     """4xx, or the end; nobody else notices."""
     with server.connection() as connection:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.sendall(BOMBS[bomb])
-        bystander(server)
-        assert re.match(rb"(HTTP/1\.1 4\d\d |$)", everything(connection))
+        assert re.match(rb"(HTTP/1\.1 4\d\d |$)", explode(connection, BOMBS[bomb], asking(server)))
     assert "Traceback" not in server.log
 
 
@@ -217,30 +198,31 @@ BEGINNINGS = {
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 def test_slow_clients_are_cut_off_and_nobody_notices(hasty, beginning):
     """Fifty that send a byte now and then hold their connections for no longer than one request may take."""
-    with contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(hasty.connection()) for _ in range(50)]
-        for connection in slow:
-            connection.sendall(BEGINNINGS[beginning])
-            connection.setblocking(False)
-        deadline = time.monotonic() + LIMIT
-        while slow:
-            assert time.monotonic() < deadline, f"{len(slow)} are still connected"
-            bystander(hasty)
-            slow = [connection for connection in slow if trickles(connection, beginning != "silence")]
-            time.sleep(0.1)
+    are_cut_off(hasty.connection, BEGINNINGS[beginning], asking(hasty), count=50, trickles=beginning != "silence")
     assert hasty.get()[0] == 200
 
 
-def trickles(connection, sends):
-    """Send one more byte; return whether the connection is still there."""
-    try:
-        if sends:
-            connection.send(b"x")
-        return connection.recv(65536) != b""
-    except BlockingIOError:
-        return True
-    except (BrokenPipeError, ConnectionResetError):
-        return False
+def test_an_answer_that_nobody_reads_is_bounded(hasty):
+    """The application's `send` waits, the process does not grow, and in the end the client is cut."""
+    process = psutil.Process(hasty.pid)
+    before = process.memory_info().rss
+    with hasty.connection() as connection:
+        connection.sendall(request("/endless"))
+        hasty.said("noted: streamed")
+        bystander(asking(hasty))
+        assert process.memory_info().rss - before < 20 << 20
+        assert len(everything(connection)) < 8 << 20
+
+
+def test_an_answer_that_is_read_slowly_arrives_whole(server):
+    """As long as half a megabyte a minute is read."""
+    with server.http() as connection:
+        connection.request("GET", "/endless")
+        answer = connection.getresponse()
+        first = answer.read(1 << 20)
+        time.sleep(2)
+        rest = answer.read()
+    assert len(first) + len(rest) == 2048 << 16
 
 
 def test_a_long_body_that_gets_on_is_taken(hasty):

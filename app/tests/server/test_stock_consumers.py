@@ -6,6 +6,7 @@ import json
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.misbehaving import everything
 from tests.replicas import LIMIT
 from tests.server.conftest import with_scripted
 
@@ -15,7 +16,9 @@ ORIGIN = {"origin": "http://localhost", "additional_headers": {"Cookie": "a=b; s
 @pytest.fixture(scope="module", params=["daphne", "server"])
 def consumers(request, start_once):
     """A server of the consumers: stock Daphne, then ours."""
-    return with_scripted(start_once).tcp(request.param, "-p", "0", "stock_consumers:application")
+    server = with_scripted(start_once).tcp(request.param, "-p", "0", "stock_consumers:application")
+    server.is_ours = request.param == "server"
+    return server
 
 
 def connected(consumers, path, **options):
@@ -35,6 +38,25 @@ async def test_a_synchronous_consumer_serves_its_group(consumers):
         assert one.close_code == 4001
         await two.send("still")
         assert await two.recv() == "still 42"
+
+
+UPGRADE = (
+    b"GET /sync/slow/ HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+async def test_a_member_of_a_group_that_never_reads_holds_nobody_up(consumers):
+    """Synchronous consumers share one thread: the others hear at once, and ours ends the slow one's connection."""
+    with consumers.connection() as stuck:
+        stuck.sendall(UPGRADE)
+        assert stuck.recv(12) == b"HTTP/1.1 101"
+        async with asyncio.timeout(LIMIT), connected(consumers, "/sync/r/") as client:
+            await client.recv()
+            for number in range(300):  # 18 MB
+                await client.send(f"{number} {'x' * 60_000}")
+                assert (await client.recv()).startswith(f"{number} ")
+        assert not consumers.is_ours or len(everything(stuck)) < 12 << 20  # half of it in the kernel
 
 
 async def test_an_asynchronous_consumer_reads_its_database(consumers):

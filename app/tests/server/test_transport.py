@@ -38,6 +38,19 @@ def test_who_goes_in_the_middle_of_a_big_answer_harms_nobody(server):
     assert "Traceback" not in server.log
 
 
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+def test_a_producer_that_waits_to_be_asked_is_asked_to_the_end(scripted, kind):
+    """Twisted asks a pull producer when what it wrote has left, also if that left at once."""
+    place, file = scripted.folder / "pulling.sock" if kind == "unix" else "tcp", scripted.folder / "file"
+    file.write_bytes(content := bytes(number % 251 for number in range(1_000_003)))
+    server = scripted.python("pulling", place, file)
+    said = server.said(r"listens on (\S+)")[1]
+    server.path, server.port = (place, None) if kind == "unix" else (None, int(said))
+    with server.connection() as connection:
+        read = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert read == content
+
+
 async def test_small_writes_leave_at_once(scripted):
     """Over TCP, Nagle's algorithm is off for WebSockets too."""
     server = scripted.tcp("server", "-p", "0", APPLICATION)

@@ -57,10 +57,12 @@ async def do(client, *command):
 class SlowReader:
     """A client that reads only when it is told to: a blocking socket and a parser."""
 
-    def __init__(self, connection):
+    def __init__(self, connection, headers=()):
         self.socket = connection
         self.protocol = ClientProtocol(parse_uri("ws://localhost/hub"), max_size=None)
-        self.protocol.send_request(self.protocol.connect())
+        request = self.protocol.connect()
+        request.headers.update(headers)
+        self.protocol.send_request(request)
         self.flush()
         while self.protocol.state is not self.protocol.state.OPEN:
             self.protocol.receive_data(self.socket.recv(1))
@@ -96,7 +98,7 @@ class SlowReader:
 def slow(server):
     """Open sockets whose client reads only when told to."""
     with contextlib.ExitStack() as stack:
-        yield lambda: SlowReader(stack.enter_context(server.connection()))
+        yield lambda headers=(): SlowReader(stack.enter_context(server.connection()), headers)
 
 
 # -- closing -----------------------------------------------------------------------------------------
@@ -147,6 +149,7 @@ async def test_after_the_application_closed_nothing_follows(server):
         assert await closed(client) == (1000, "")
         with pytest.raises(ConnectionClosed):
             await client.recv()
+    server.said("noted: sent late")
 
 
 # -- sending -------------------------------------------------------------------------------------------
@@ -356,6 +359,67 @@ async def cut_off_who_never_reads(server, _stuck, healthy):
         await do(reader, "until", 1)  # the other one is gone
         assert await said(reader, 1) == ["done"]
     assert grown < 20 * MIB
+
+
+async def test_who_says_goodbye_and_does_not_read_is_cut(server, slow):
+    """The answer to its close frame waits behind what it was sent: not for ever."""
+    async with server.websocket("/hub") as other:
+        reader = slow()
+        reader.do("broadcast", 15, 64 * KIB, 2 * MIB)
+        await said(other, 15)
+        reader.protocol.send_close(1000)
+        reader.flush()
+        await do(other, "until", 1)
+        assert await said(other, 1) == ["done"]
+    assert len(list(reader.frames())) < 15
+
+
+WAYS = {"lean": (), "Daphne's": (("X-Twice", "1"), ("X-Twice", "2"))}
+"""Headers of an upgrade that takes the short way, and of one that does not."""
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("verb", ["stream", "stream aside"])
+async def test_what_an_application_sends_to_a_client_that_never_reads_is_bounded(server, slow, way, verb):
+    """ASGI's own `websocket.send`: 4008 for this client, no wait for another, and the process does not grow."""
+    process = psutil.Process(server.pid)
+    async with server.websocket("/hub") as healthy:
+        stuck = slow(WAYS[way])
+        before = process.memory_info().rss
+        stuck.do("patience", LIMIT)
+        stuck.do(verb, 2000, 64 * KIB)  # 125 MiB
+        await do(healthy, "stream", 1000, 64 * KIB)
+        for number in range(1000):
+            assert number_of((await said(healthy, 1))[0].encode()) == number
+        await asyncio.to_thread(server.said, "noted: streamed")
+        await asyncio.to_thread(server.said, "noted: streamed")
+        assert process.memory_info().rss - before < 20 * MIB
+    *frames, close = stuck.frames()
+    assert [number_of(frame.data) for frame in frames] == list(range(len(frames)))
+    assert (close.opcode, int.from_bytes(close.data[:2], "big")) == (Opcode.CLOSE, 4008)
+
+
+@pytest.mark.parametrize("verb", ["stream", "stream aside"])
+def test_a_client_that_goes_while_a_send_waits_is_no_error(server, slow, verb):
+    """Of the application, which learns of it by its next event: what it sends until then is dropped."""
+    errors = server.log.count("Exception inside application")
+    stuck = slow()
+    stuck.do(verb, 2000, KIB)
+    next(stuck.frames())
+    stuck.socket.close()
+    server.said("noted: streamed")
+    server.said("noted: left")
+    assert server.log.count("Exception inside application") == errors
+
+
+async def test_who_reads_slowly_gets_all_that_an_application_sends(server, slow):
+    """Its `send` waits meanwhile; half of what may wait has to be read in five seconds, and no more."""
+    reader = slow()
+    reader.do("stream", 200, 64 * KIB)
+    for expected, frame in zip(range(200), reader.frames(chunk=16 * KIB), strict=False):
+        assert number_of(frame.data) == expected
+        if expected in (20, 100):
+            await asyncio.sleep(2)
 
 
 # -- TLS -----------------------------------------------------------------------------------------------------

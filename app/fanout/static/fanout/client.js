@@ -19,8 +19,8 @@
  *
  * Ephemeral group: what is published while the connection is lost does not arrive, and nothing is sent twice.
  */
+import { Memberships } from "./memberships.js";
 import { Outbox } from "./outbox.js";
-import { placeOf, positionOf, recoveredOf } from "./positions.js";
 import { FanoutError, SUBPROTOCOL, numbered, parseFrame, publishFrame, socketUrl } from "./protocol.js";
 import { mayReturn, retryDelay } from "./retry.js";
 
@@ -39,7 +39,6 @@ export const STABLE_MS = 5_000;
 
 const ABNORMAL = 1006;
 const TOO_BIG = 1009;
-const TRY_AGAIN_LATER = 1013;
 
 /**
  * @typedef {object} State
@@ -50,16 +49,6 @@ const TRY_AGAIN_LATER = 1013;
  * @property {string} [reason]  What the server said about it.
  *
  * @typedef {Answers & {timer: ReturnType<typeof setTimeout>}} Call A frame that waits for its answer.
- *
- * @typedef {object} Membership A group we want to be in, whatever the connection does.
- * @property {number} last How many older publications the first join asks for.
- * @property {boolean} joined On this connection; nothing of the group is heard before.
- * @property {boolean} ephemeral As the last `joined` said.
- * @property {Position | null} position Behind the last publication that a listener was given.
- * @property {number} recovering Recovered publications still to come.
- * @property {Promise<void>} first Settled by the first answer to it.
- * @property {() => void} resolve
- * @property {(error: FanoutError) => void} reject
  */
 
 /** Open a connection and join the groups, each with its `last` older publications.
@@ -75,13 +64,13 @@ export function connect({ groups = [], last, ...options }) {
 export class FanoutClient extends EventTarget {
   /** @type {State} */ state = { state: "closed" };
   /** @type {WebSocket | null} */ #socket = null;
-  /** @type {Map<string, Membership>} */ #groups = new Map();
   /** @type {Map<number, Call>} */ #calls = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
   /** @type {number | undefined} */ #hint;
   #url;
   #random;
   #WebSocket;
+  #memberships;
   #outbox;
   #lastId = 0;
   #failures = 0;
@@ -93,12 +82,17 @@ export class FanoutClient extends EventTarget {
     this.#url = socketUrl(url);
     this.#random = random;
     this.#WebSocket = WebSocket;
-    this.#outbox = new Outbox({
-      request: (text, answers) => this.#request(text, answers),
-      mayRepeat: (group) => !this.#groups.get(group)?.ephemeral,
-      report: (error) => this.report(error),
+    const line = {
+      request: (/** @type {string} */ text, /** @type {Answers} */ answers) => this.#request(text, answers),
+      report: (/** @type {FanoutError} */ error) => this.report(error),
       random,
+    };
+    this.#memberships = new Memberships({
+      ...line,
+      connection: () => this.#socket,
+      emit: (type, detail) => this.#emit(type, detail),
     });
+    this.#outbox = new Outbox({ ...line, mayRepeat: (group) => !this.#memberships.isEphemeral(group) });
     globalThis.addEventListener?.("online", () => this.#wake());
     globalThis.addEventListener?.("offline", () => this.#drop("The network is gone."));
     globalThis.document?.addEventListener("visibilitychange", () => {
@@ -112,25 +106,15 @@ export class FanoutClient extends EventTarget {
    * @returns {Promise<void>}
    */
   join(group, { last = 0 } = {}) {
-    const known = this.#groups.get(group);
-    if (known) return known.first;
-    /** @type {any} */ const membership = { last, joined: false, ephemeral: false, position: null, recovering: 0 };
-    membership.first = new Promise((resolve, reject) => Object.assign(membership, { resolve, reject }));
-    membership.first.catch(() => {}); // `leave` before the answer is no unhandled error
-    this.#groups.set(group, membership);
-    this.#sendJoin(group);
-    return membership.first;
+    return this.#memberships.add(group, last);
   }
 
   /** Leave a group, also for the reconnects to come.
    * @param {string} group
    */
   async leave(group) {
-    const membership = this.#groups.get(group);
-    if (!membership) return;
-    this.#groups.delete(group);
-    membership.reject(new FanoutError("left", `${group} was left before it was joined.`));
-    if (this.state.state === "open") await this.#call(JSON.stringify({ type: "leave", group }));
+    const wasMember = this.#memberships.remove(group);
+    if (wasMember && this.state.state === "open") await this.#call(JSON.stringify({ type: "leave", group }));
   }
 
   /** Publish. Resolved with its position when the server has acknowledged it (null in an ephemeral group); until then it
@@ -139,7 +123,7 @@ export class FanoutClient extends EventTarget {
    * @returns {Promise<Position | null>}
    */
   async publish(group, data) {
-    const ephemeral = this.#groups.get(group)?.ephemeral;
+    const ephemeral = this.#memberships.isEphemeral(group);
     if (this.state.state === "closed" || (ephemeral && this.state.state !== "open")) {
       throw new FanoutError("not_connected", "There is no connection at the moment.");
     }
@@ -195,9 +179,9 @@ export class FanoutClient extends EventTarget {
   #opened() {
     clearTimeout(this.#timer);
     this.#openedAt = Date.now();
-    const groups = [...this.#groups.keys()]; // those that a listener adds now are joined by `join` itself
+    const groups = this.#memberships.names; // those that a listener adds now are joined by `join` itself
     this.#become({ state: "open" });
-    for (const group of groups) this.#sendJoin(group);
+    for (const group of groups) this.#memberships.enter(group);
     this.#outbox.resume();
   }
 
@@ -266,80 +250,15 @@ export class FanoutClient extends EventTarget {
     }
   }
 
-  /** @param {string} group @param {number} [failures] */
-  #sendJoin(group, failures = 0) {
-    const membership = this.#groups.get(group);
-    if (!membership) return;
-    const { position, last } = membership;
-    const socket = this.#socket;
-    const current = () => socket === this.#socket && membership === this.#groups.get(group);
-    membership.joined = false;
-    this.#request(JSON.stringify({ type: "join", group, ...(position ? { since: position } : last && { last }) }), {
-      resolve: (frame) => current() && this.#joined(membership, group, frame),
-      reject: (error) => {
-        if (!current()) return; // the next connection joins again
-        if (error.code === "unavailable") {
-          const delay = retryDelay({ code: TRY_AGAIN_LATER, failures }, this.#random);
-          setTimeout(() => current() && this.#sendJoin(group, failures + 1), delay);
-        } else {
-          membership.reject(error);
-          this.#groups.delete(group);
-        }
-        this.report(error);
-      },
-    });
-  }
-
-  /** @param {Membership} membership @param {string} group @param {Frame} frame */
-  #joined(membership, group, frame) {
-    const [end, recovered] = [positionOf(frame), recoveredOf(frame)];
-    membership.joined = true;
-    membership.ephemeral = !end;
-    membership.recovering = end ? recovered : 0;
-    // What is recovered tells its own epochs; until then the position is what it was.
-    const epoch = (!frame.reset && recovered && membership.position?.epoch) || end?.epoch;
-    membership.position = end && { epoch, offset: end.offset - recovered };
-    membership.resolve();
-    this.#emit("joined", { group, replica: frame.replica, recovered, reset: frame.reset });
-    if (frame.reset) this.#emit("reset", { group, reason: frame.reset, ...end });
-  }
-
   /** @param {Frame | null} frame */
   #receive(frame) {
     if (!frame) return;
-    if (frame.type === "publication") this.#published(frame);
-    else if (frame.type === "reset") this.#reset(frame);
+    if (frame.type === "publication") this.#memberships.published(frame);
+    else if (frame.type === "reset") this.#memberships.reset(frame);
     else if (frame.type === "reconnect") this.#hint = Number.isFinite(frame.retry) ? frame.retry : 0;
     else if (frame.type === "error") this.#refused(frame);
     else if (["joined", "left", "ack"].includes(frame.type)) this.#answered(frame)?.resolve(frame);
     // Every other type belongs to a version that we do not speak.
-  }
-
-  /** @param {Frame} frame */
-  #published(frame) {
-    const { group = "" } = frame;
-    const membership = this.#groups.get(group);
-    if (!membership?.joined) return;
-    const [at, now] = [membership.position, positionOf(frame)];
-    const recovered = membership.recovering > 0;
-    if (at && now) {
-      const place = placeOf(at, now);
-      if (place === "known") return;
-      if (place === "hole" && !recovered) return this.#sendJoin(group); // the server fills it, or tells a reset
-      if (place === "hole") this.#emit("reset", { group, reason: "lost", ...now });
-      if (recovered) membership.recovering -= 1;
-      membership.position = now;
-    }
-    this.#emit("publication", { ...frame, recovered });
-  }
-
-  /** @param {Frame} frame */
-  #reset(frame) {
-    const { group = "", reason } = frame;
-    const [membership, position] = [this.#groups.get(group), positionOf(frame)];
-    if (!membership?.joined || !position) return;
-    Object.assign(membership, { position, recovering: 0 });
-    this.#emit("reset", { group, reason, ...position });
   }
 
   /** @param {Frame} frame */

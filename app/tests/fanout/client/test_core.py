@@ -409,10 +409,10 @@ def test_an_error_that_answers_nothing_is_told(core):
 
 
 def test_the_published_number_can_be_measured(tmp_path):
-    """The command in the core's docstring runs."""
+    """The command in the core's docstring runs; a fast machine prints nsec."""
     command = inspect.getdoc(core_module).partition("    python -m timeit")[2].partition("\n\n")[0]
     words = shlex.split(command.replace("\\\n", " ").replace("-n 200000", "-n 100").replace("200001", "101"))
     done = subprocess.run(
         [sys.executable, "-m", "timeit", *words], cwd=APP, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, "usec per loop" in done.stdout) == (0, True), done.stderr
+    assert (done.returncode, "sec per loop" in done.stdout) == (0, True), done.stderr

@@ -1,0 +1,85 @@
+"""A replica's planned exit, in order: nothing is lost that can be kept."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from server import drain
+from server.frames import text_frame
+from server.inbox import is_attached
+from server.sockets import ReplicaSocket
+
+if TYPE_CHECKING:
+    from server.server import Server
+    from server.websocket import ReplicaWebSocket
+
+
+logger = logging.getLogger(__name__)
+
+SERVICE_RESTART = 1012
+RESTART_REASON = "This replica restarts; another one takes you now."
+
+
+async def depart(server: Server) -> None:
+    """Do each step of the exit up to the end of the application. Bounded in time.
+
+    1. Not ready any more: who asks is told to look elsewhere.
+    2. Leave nginx: the socket file goes, the next handshake finds another replica; what has
+       already knocked is let in.
+    3. Close WebSockets with 1012 in paced batches, so that those who come back do not storm the others.
+    4. Wait for the consumers' disconnect() and for HTTP answers under way.
+    5. The application's own end.
+    """
+    server.draining.set()
+    for file in server.files:
+        file.remove()
+    for port in server.ports:
+        _withdraw(port)
+    # Who has just been let in says what it wants.
+    await asyncio.sleep(drain.BATCH_EVERY)
+    for batch in drain.batches(server.open_sockets()):
+        for protocol in batch:
+            send_away(protocol)
+        await asyncio.sleep(drain.BATCH_EVERY)
+    await _handlers_ended(server)
+    if server.lifespan is not None:
+        await server.lifespan.stop()
+    logger.info("drained")
+
+
+def send_away(protocol: ReplicaWebSocket) -> None:
+    """Tell a client to go to another replica; one whose handshake is under way is told when it is open."""
+    if protocol.state == protocol.STATE_OPEN:
+        if protocol.farewell is not None:
+            ReplicaSocket(protocol).write(text_frame(protocol.farewell), None)
+        protocol.close(SERVICE_RESTART, RESTART_REASON)
+
+
+def _withdraw(port: Any) -> None:
+    """Take in who has already connected, then stop listening."""
+    accepted = -1
+    while accepted != port.sessionno:  # Twisted takes in as many at a time as came last, not all
+        accepted = port.sessionno
+        port.doRead()
+    port.stopListening()
+
+
+async def _handlers_ended(server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + drain.HANDLERS_LIMIT
+    # In rounds: a connection that is kept alive may have brought one more request.
+    while tasks := _running_applications(server):
+        if loop.time() >= deadline:
+            logger.warning("%d handlers did not end within %g s, cancelled", len(tasks), drain.HANDLERS_LIMIT)
+            return
+        await asyncio.wait(tasks, timeout=deadline - loop.time())
+
+
+def _running_applications(server: Server) -> list[asyncio.Future[Any]]:
+    return [
+        protocol.application_queue.finished() if is_attached(protocol) else details["application_instance"]
+        for protocol, details in server.connections.items()
+        if is_attached(protocol) or ("application_instance" in details and not details["application_instance"].done())
+    ]
