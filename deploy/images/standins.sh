@@ -35,7 +35,8 @@ finish[postgres]='
     chroot "$1" groupmod --gid 999 postgres
     chroot "$1" usermod --uid 999 --gid 999 postgres
     rm -rf "$1"/var/lib/postgresql "$1"/var/run/postgresql "$1"/etc/postgresql
-    install -d -o 999 -g 999 "$1"/var/lib/postgresql "$1"/run/postgresql
+    install -d -o 999 -g 999 "$1"/var/lib/postgresql
+    install -d -o 999 -g 999 -m 3777 "$1"/run/postgresql
     install -d -o 999 -g 999 -m 700 "$1"/var/lib/postgresql/data
     install -m 755 '"$(printf %q "$here")"'/postgres-entrypoint.sh "$1"/usr/local/bin/docker-entrypoint.sh'
 
@@ -50,7 +51,8 @@ die() { say "$*"; exit 1; }
 build() {
     local name=$1 image=${images[$1]} path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin begin=$SECONDS
     [[ $name == postgres ]] && path=$path:/usr/lib/postgresql/15/bin
-    mmdebstrap --quiet --variant=essential --include="${packages[$name]}" \
+    # cleanup/run would take away folders in which servers keep their sockets
+    mmdebstrap --quiet --variant=essential --skip=cleanup/run --include="${packages[$name]}" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --customize-hook="${finish[$name]}" \
         "$suite" - ${mirror:+"$mirror"} 2>"$work/$name.log" |

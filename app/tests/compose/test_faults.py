@@ -67,7 +67,7 @@ async def test_a_killed_container_is_made_up_for(three):
     def kill():
         three.docker("kill", victim.id)
         told = three.make("status", check=False)
-        assert told.returncode == 1
+        assert told.returncode != 0
         assert "killed" in told.stdout
         three.make("up")
 
@@ -144,7 +144,7 @@ def test_replicas_wait_for_a_database_that_is_not_there_yet(three):
     three.docker("restart", three.replicas()["web-2"].container.id)
     await_that(lambda: "the database does not answer" in str(said(three)), SECONDS, "a replica tells of its database")
     shown = three.make("status", check=False)
-    assert shown.returncode == 1
+    assert shown.returncode != 0
     assert "the database does not answer" in shown.stdout
     three.make("up")
     assert three.ready() == ["web-1", "web-2", "web-3"]
@@ -176,7 +176,7 @@ def test_a_taken_port_is_told_before_anything_starts(unstarted):
     """With who has it and a free one."""
     with contextlib.closing(socket.create_server(("127.0.0.1", unstarted.port))):
         refused = unstarted.make("up", check=False, PORT=unstarted.port)
-    assert refused.returncode == 1
+    assert refused.returncode != 0
     assert f"Port {unstarted.port} is in use" in refused.stderr
     assert "make up PORT=" in refused.stderr
     assert unstarted.listed() == []
@@ -201,6 +201,6 @@ def test_no_engine_is_one_sentence(unstarted):
     """So is a socket without the right to it; nothing is made."""
     environ = {"DOCKER_HOST": f"unix://{unstarted.run_dir}/nobody.sock"}
     refused = unstarted.make("up", check=False, environ=environ, PORT=unstarted.port)
-    assert refused.returncode == 1
+    assert refused.returncode != 0
     assert refused.stderr.startswith("No container engine answers: start it")
     assert not (unstarted.run_dir / "secrets").exists()

@@ -46,8 +46,10 @@ def test_every_image_is_pinned(services):
 
 
 def test_only_nginx_is_published_and_to_this_machine(services):
-    """Whoever wants more says BIND."""
-    assert {name for name, service in services.items() if "ports" in service} == {"nginx"}
+    """Whoever wants more says BIND; Locust's page is there only with its profile."""
+    assert {name for name, service in services.items() if "ports" in service} == {"nginx", "locust"}
+    assert services["locust"]["profiles"] == services["locust-worker"]["profiles"] == ["load"]
+    assert services["locust"]["ports"] == ["127.0.0.1:8089:8089"]
     assert services["nginx"]["ports"] == ["127.0.0.1:8080:8080"]
 
 
@@ -59,6 +61,8 @@ def test_networks_join_a_server_with_its_clients(described, services):
         "migrate": {"database"},
         "redis": {"redis"},
         "postgres": {"database"},
+        "locust": {"edge"},
+        "locust-worker": {"edge"},
     }
     assert {name for name, network in described["networks"].items() if network.get("internal")} == {"redis", "database"}
 

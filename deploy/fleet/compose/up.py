@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from fleet.progress import Progress
 
 SERVERS = ("redis", "postgres", "nginx")
+ILL = {"redis": ("starting", "unhealthy"), "postgres": ("starting", "unhealthy"), "nginx": ("unhealthy",)}
+"""A server with clients in the fleet is waited for; what nginx needs is that it runs."""
 HEALTHY_SECONDS = 120.0  # a first start makes the database; a large append-only file takes its time
 SAID_LINES = 20
 MOUNTED = REPOSITORY / "deploy" / "redis.conf"
@@ -161,7 +163,10 @@ def _wait_healthy(project: Project) -> None:
 
     def all_well() -> bool:
         listed = containers.listed(project, *SERVERS)
-        ill[:] = [container for container in listed if container.status != "running" or container.health != "healthy"]
+        # nginx is asked from outside, at the end
+        ill[:] = [
+            container for container in listed if not container.is_up or container.health in ILL[container.service]
+        ]
         return not ill or any(container.restarts >= replicas.HOPELESS_STARTS for container in ill)
 
     waiting.until(all_well, HEALTHY_SECONDS)
