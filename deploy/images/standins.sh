@@ -19,7 +19,7 @@ images[nginx]=${NGINX_IMAGE:-nginx:1.26-bookworm}
 images[redis]=${REDIS_IMAGE:-redis:7.2-bookworm}
 images[postgres]=${POSTGRES_IMAGE:-postgres:15-bookworm}
 
-packages[python]=python3,python3-venv,ca-certificates
+packages[python]=python3,python3-venv,ca-certificates,libstdc++6
 packages[nginx]=nginx,curl
 packages[redis]=redis-server,redis-tools
 packages[postgres]=postgresql-15
