@@ -14,13 +14,15 @@ http: Any = get_asgi_application()  # first: it loads the apps that the imports 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from config.routing import websocket_routes  # noqa: E402
+from fanout.http.endpoints import FanoutEndpoints  # noqa: E402
 from fanout.origin import OriginCheck  # noqa: E402
 from ops.asgi import OpsEndpoints, lifespan  # noqa: E402
 
+site = (settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)
 application = ProtocolTypeRouter(
     {
-        "http": OpsEndpoints(http),
-        "websocket": OriginCheck(URLRouter(websocket_routes), settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS),
+        "http": OpsEndpoints(FanoutEndpoints(http, *site)),
+        "websocket": OriginCheck(URLRouter(websocket_routes), *site),
         "lifespan": lifespan,
     }
 )

@@ -9,8 +9,8 @@ import secrets
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import SplitResult, quote, urlsplit
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from config.database import SCHEMES, PostgreSQL, postgresql
 
@@ -39,6 +39,8 @@ VARIABLES = (
 
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
+SENTINEL = "sentinel://"
+SENTINEL_PORT = 26379
 HOST = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\]|\*")
 URL_HOST = re.compile(r"[A-Za-z0-9_.:%-]+")  # service names may have underscores, IPv6 addresses colons
 SECRET_KEY_MIN_CHARACTERS = 32  # below this Django's own deployment check calls a key guessable
@@ -57,8 +59,8 @@ class Environment:
     secret_key: str
     allowed_hosts: list[str]
     trusted_origins: list[str]
-    redis_urls: list[str]
-    """One URL for each shard; empty means the in-memory layer."""
+    redis_hosts: list[str | dict[str, Any]]
+    """`hosts` of the channel layer: URL, or Sentinels and service, of each shard; empty means the in-memory layer."""
     database: Path | PostgreSQL
     """The SQLite file, or the server's database."""
     static_root: Path
@@ -79,7 +81,7 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         secret_key=_secret_key(values, production=production),
         allowed_hosts=_allowed_hosts(values, production=production),
         trusted_origins=_trusted_origins(values),
-        redis_urls=_redis_urls(values, production=production),
+        redis_hosts=_redis_hosts(values, production=production),
         database=_database(values, state / "db.sqlite3"),
         static_root=_folder(values, "FANOUT_STATIC_ROOT", state / "static"),
         log_level=_choice(values, "FANOUT_LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
@@ -208,33 +210,77 @@ def _trusted_origins(values: Mapping[str, str]) -> list[str]:
     return origins
 
 
-def _redis_urls(values: Mapping[str, str], *, production: bool) -> list[str]:
-    urls = _list(values, "FANOUT_REDIS_URLS")
-    for number, url in enumerate(urls, 1):
-        parts = _url(url, may_log_in=True)
-        if (
-            not parts
-            or parts.scheme not in REDIS_SCHEMES
-            or not (parts.path if parts.scheme == "unix" else parts.hostname)
-        ):
-            # Not repeated: there may be a password in it.
-            raise ConfigurationError(
-                f"FANOUT_REDIS_URLS is malformed in entry {number} of {len(urls)}: "
-                "each must be redis://host:6379, rediss://… or unix:///path."
-            )
-    if production and not urls:
+def _redis_hosts(values: Mapping[str, str], *, production: bool) -> list[str | dict[str, Any]]:
+    entries = _redis_entries(_list(values, "FANOUT_REDIS_URLS"))
+    hosts = [_sentinel(entry) if entry.startswith(SENTINEL) else _redis_url(entry) for entry in entries]
+    if None in hosts:
+        # Not repeated: there may be a password in it.
+        raise ConfigurationError(
+            f"FANOUT_REDIS_URLS is malformed in entry {hosts.index(None) + 1} of {len(hosts)}: each must be"
+            " redis://host:6379, rediss://…, unix:///path or sentinel://host:26379,host:26379/service."
+        )
+    if production and not hosts:
         raise ConfigurationError("FANOUT_REDIS_URLS must be set in production: replicas meet in Redis.")
     password = _password(values, "FANOUT_REDIS_PASSWORD_FILE")
-    return [_with_password(url, password) for url in urls] if password else urls
+    return [_with_password(host, password) for host in hosts if host is not None]
 
 
-def _with_password(url: str, password: str) -> str:
-    """Return the URL with a password, unless it has one of its own."""
-    parts = urlsplit(url)
+def _redis_entries(items: list[str]) -> list[str]:
+    """Return the URLs of a list that was split at each comma: those between the Sentinels of one URL are its own."""
+    entries: list[str] = []
+    for item in items:
+        if entries and entries[-1].startswith(SENTINEL) and "://" not in item and not _service(entries[-1]):
+            entries[-1] += f",{item}"
+        else:
+            entries.append(item)
+    return entries
+
+
+def _service(url: str) -> str:
+    """Return what stands behind the addresses of a Sentinel's URL."""
+    return url.removeprefix(SENTINEL).partition("/")[2]
+
+
+def _redis_url(url: str) -> str | None:
+    """Return the URL of one server; None if it is malformed."""
+    parts = _url(url, may_log_in=True)
+    if not parts or parts.scheme not in REDIS_SCHEMES:
+        return None
+    return url if (parts.path if parts.scheme == "unix" else parts.hostname) else None
+
+
+def _sentinel(url: str) -> dict[str, Any] | None:
+    """Return `sentinel://[user:password@]host:port,host:port/service[/db]` as channels_redis wants it, or None.
+
+    User and password are those of the Redis servers.
+    """
+    login, _, addresses = url.removeprefix(SENTINEL).partition("/")[0].rpartition("@")
+    service, _, database = _service(url).partition("/")
+    parts = [_url(f"{SENTINEL}{address}") for address in addresses.split(",")]
+    if not service or not re.fullmatch(r"[A-Za-z0-9_.:-]+", service) or not re.fullmatch(r"\d{0,4}", database):
+        return None
+    if not all(part and part.hostname and not part.path and not part.query for part in parts):
+        return None
+    user, _, password = login.partition(":")
+    options = {"username": unquote(user), "password": unquote(password), "db": int(database or 0)}
+    return {
+        "sentinels": [(part.hostname, part.port or SENTINEL_PORT) for part in parts if part],
+        "master_name": service,
+        **{name: value for name, value in options.items() if value},
+    }
+
+
+def _with_password(host: str | dict[str, Any], password: str) -> str | dict[str, Any]:
+    """Return a host with a password, unless there is none to give or it has one of its own."""
+    if not password:
+        return host
+    if not isinstance(host, str):
+        return {"password": password, **host}
+    parts = urlsplit(host)
     if parts.password is not None:
-        return url
-    user, _, host = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}").geturl()
+        return host
+    user, _, address = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{address}").geturl()
 
 
 def _database(values: Mapping[str, str], default: Path) -> Path | PostgreSQL:

@@ -62,8 +62,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": (
-        {"BACKEND": "fanout.layers.RedisChannelLayer", "CONFIG": {"hosts": ENV.redis_urls}}
-        if ENV.redis_urls
+        {"BACKEND": "fanout.layers.RedisChannelLayer", "CONFIG": {"hosts": ENV.redis_hosts}}
+        if ENV.redis_hosts
         else {"BACKEND": "fanout.layers.InMemoryChannelLayer"}
     ),
 }

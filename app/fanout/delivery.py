@@ -36,15 +36,24 @@ class Delivery:
         self._policy = policy
         self._audience = Audience(policy.outbox_limit)
         self._held: list[Publication] = []
+        self._held_bytes = 0
         self._flushed_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        self._portion = policy.outbox_limit // PORTIONS
+        self.limit = policy.outbox_limit
+        """Bytes that may wait for one socket."""
+        self.portion = policy.outbox_limit // PORTIONS
+        """Bytes of data that leave at once at the most, but for a single larger publication."""
 
     @property
     def sockets(self) -> int:
         """How many there are."""
         return self._audience.size
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more is held back than leaves at once: a newcomer must wait for that, or all would leave."""
+        return self._held_bytes > self.portion
 
     def add(self, socket: Socket, encoder: Encoder) -> None:
         """Let the socket have every publication that is delivered from now on."""
@@ -59,6 +68,7 @@ class Delivery:
     def deliver(self, publication: Publication) -> None:
         """Write a publication to every socket, now or at the end of the flush interval."""
         self._held.append(publication)
+        self._held_bytes += len(publication.data)
         if self._timer is not None:
             return
         wait = self._flushed_at + self._policy.flush_interval - self._loop.time()
@@ -76,7 +86,7 @@ class Delivery:
         """Write what is held back, as much as goes at once."""
         self._cancel()
         if not self._audience.busy:
-            self._send(self._portion)
+            self._send(self.portion)
         if self._held:
             self._later(max(self._policy.flush_interval, BREATH))
 
@@ -89,11 +99,13 @@ class Delivery:
         ephemeral = self._policy.history is None
         if ephemeral:
             self._held = _latest(self._held)
+            self._held_bytes = sum(len(publication.data) for publication in self._held)
         count, size = 0, 0
         while count < len(self._held) and (limit is None or not count or size < limit):
             size += len(self._held[count].data)
             count += 1
         sent, self._held = self._held[:count], self._held[count:]
+        self._held_bytes -= size
         if sent:
             self._flushed_at = self._loop.time()
             keys = [publication.key for publication in sent] if ephemeral else None

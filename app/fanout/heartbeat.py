@@ -26,6 +26,11 @@ DOUBTS = 3
 the others the time between them to beat again. With STALE_AFTER 12 s at most; 15 s are promised."""
 
 
+FORGOTTEN = 30
+"""Beats of ours in which a process has to be doubted before it is forgotten: a minute, as in Redis. One that only stood
+still for so long tells everything anew by itself."""
+
+
 class Heartbeat:
     """This process's own beat, and what it learns of the others by it."""
 
@@ -86,5 +91,8 @@ class Heartbeat:
             gone = frozenset(process for process, doubts in self._doubts.items() if doubts == DOUBTS)
             if gone:
                 self._on_gone(gone)
+            for process in [process for process, doubts in self._doubts.items() if doubts >= FORGOTTEN]:
+                del self._doubts[process]
+                self._known.discard(process)
         if back or paused:
             self._on_back()

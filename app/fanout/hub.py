@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from fanout.delivery import Delivery
-from fanout.feed import Feed
+from fanout import roster
 from fanout.heartbeat import Heartbeat
-from fanout.policy import policy_for
+from fanout.members import Members, Subscription
 from fanout.publishing import default_layer, publish_on
-from fanout.roster import Roster
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from fanout.encoder import Encoder
     from fanout.layers import FanoutLayer
+    from fanout.members import Entry
     from fanout.positions import Position
     from fanout.presence import View
-    from fanout.publication import Publication
+    from fanout.roster import Roster
     from fanout.sockets import Socket
 
 
@@ -29,31 +28,6 @@ CHECK_EVERY = 1.5
 """Seconds between two looks at the position of a quiet durable group: with the look itself below the 2 s promised."""
 CLOSE_LIMIT = 3.0
 """Seconds for the last words of a process; past the 2 s in which Redis answers or does not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """One client's place in one group."""
-
-    group: str
-    socket: Socket
-    encoder: Encoder
-    member: str | None = None
-    """Its name in the group's presence; None where the kind keeps none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What a join gave: the place, and in a durable group what lies behind the client's position."""
-
-    subscription: Subscription
-    position: Position | None = None
-    """Behind the last of `recovered`; the subscription goes on there."""
-    recovered: Sequence[Publication] = ()
-    reset: str | None = None
-    """Why the client's position could not be gone on from; `recovered` is empty then, never a part."""
-    view: View | None = None
-    """Who is there, for a client that asked; what changes from now on is told."""
 
 
 class Hub:
@@ -75,10 +49,11 @@ class Hub:
 
     def __init__(self, layer: FanoutLayer) -> None:
         self._layer = layer
-        self._members: dict[str, _Members] = {}
+        self._members: dict[str, Members] = {}
         self._watcher: asyncio.Task[None] | None = None
         self._heartbeat = Heartbeat(layer, self._forget, self._refresh)
         self._ending: set[asyncio.Task[None]] = set()
+        self._forget_layer: Callable[[], None] = lambda: None
 
     async def join(  # noqa: PLR0913 - all but the place itself by name
         self,
@@ -90,24 +65,27 @@ class Hub:
         last: int = 0,
         info: Any = None,
         watch: bool = False,
+        present: bool = True,
     ) -> Entry:
         """Subscribe the socket; in force when it returns. Raise Unavailable.
 
         In a durable group the client goes on behind `since`, or gets the `last` n publications first.
-        `info` is what the group's presence says of the client; who is there is told to it if it asks to `watch`.
+        `info` is what the group's presence says of the client, if it is `present` at all; who is there is told to
+        it if it asks to `watch`.
         No publication is delivered between the return and the caller's next await: what it sends
-        there (`joined`, the recovered ones) arrives first.
+        there (`joined`, the recovered ones) arrives first. What is too much for one write follows by itself,
+        in portions, and the live ones behind it; a socket that reads none of it is closed with 4008.
         """
         members = self._members.get(group)
         if members is None:
-            members = self._members[group] = _Members(group, self._layer, self._heartbeat)
+            members = self._members[group] = Members(group, self._layer, self._heartbeat)
             self._watch()
         members.joining += 1
         try:
             await asyncio.shield(members.membership)
             entry = await members.enter(Subscription(group, socket, encoder), since, last)
             if members.roster is not None:
-                entry = _present(entry, members.roster, info, watch=watch)
+                entry = _entered(entry, members.roster, info, watch=watch, present=present)
         finally:
             members.joining -= 1
             self._release(members)
@@ -129,15 +107,36 @@ class Hub:
         """
         return await publish_on(self._layer, group, data, key)
 
+    def view(self, group: str) -> View | None:
+        """Return who is in a group of which somebody here is told; None where the kind keeps no presence."""
+        members = self._members.get(group)
+        return members.roster.view if members is not None and members.roster is not None else None
+
     @property
     def groups(self) -> dict[str, int]:
         """Subscriptions of this process by group."""
-        return {group: members.delivery.sockets for group, members in self._members.items()}
+        return {group: members.sockets for group, members in self._members.items() if members.sockets}
 
-    def _release(self, members: _Members) -> None:
-        """Leave the group on the layer when nobody here is in it or about to be."""
-        if members.delivery.sockets or members.joining or self._members.get(members.group) is not members:
+    def _release(self, members: Members) -> None:
+        """Leave the group on the layer when nobody here is in it or about to be.
+
+        Where presence is kept, a while later: who comes and goes all the time shall not make the fleet hear of it
+        each time. The last word of a roster comes within an INTERVAL, the first one of the next not within another.
+        """
+        if not members.empty or self._members.get(members.group) is not members:
             return
+        if members.roster is None or not members.subscribed:
+            self._end(members)
+        else:
+            if members.timer is not None:
+                members.timer.cancel()
+            members.timer = asyncio.get_running_loop().call_later(2 * roster.INTERVAL, self._end_if_empty, members)
+
+    def _end_if_empty(self, members: Members) -> None:
+        if members.empty:
+            self._end(members)
+
+    def _end(self, members: Members) -> None:
         del self._members[members.group]
         members.end()
         if members.roster is not None:
@@ -147,17 +146,20 @@ class Hub:
 
     async def aclose(self) -> None:
         """Tell the fleet what this process still has to say, and end. No socket is left by then."""
+        for members in [members for members in self._members.values() if members.empty]:
+            self._end(members)
         if self._ending:
             await asyncio.wait(self._ending, timeout=CLOSE_LIMIT)
         self._heartbeat.stop()
         if self._watcher is not None:
             self._watcher.cancel()
+        self._forget_layer()
 
     # -- holes that nobody sees: a lost connection, a message that never came ------------------------------
 
     def _watch(self) -> None:
         if self._watcher is None:
-            self._layer.on_back(self._mend_all)
+            self._forget_layer = self._layer.on_back(self._mend_all)
             self._watcher = asyncio.create_task(self._check_quiet())
 
     def _mend_all(self) -> None:
@@ -182,74 +184,10 @@ class Hub:
             await asyncio.gather(*(feed.check() for feed in quiet))
 
 
-class _Members:
-    """Who is in one group in this process."""
-
-    def __init__(self, group: str, layer: FanoutLayer, heartbeat: Heartbeat) -> None:
-        policy = policy_for(group)
-        self.group = group
-        self.joining = 0
-        self._layer = layer
-        self.delivery = Delivery(group, policy)
-        deliver, reset = self.delivery.deliver, self.delivery.reset
-        self.feed = Feed(group, layer, deliver, reset) if policy.history else None
-        self.roster = Roster(group, policy, layer, heartbeat) if policy.presence else None
-        self._receiver = self.feed.take if self.feed else deliver
-        self.membership = asyncio.ensure_future(self._begin())
-
-    async def _begin(self) -> None:
-        await self._layer.subscribe(self.group, self._receiver, self.roster.take if self.roster else None)
-        # Subscribed first: nothing falls between the position, or who is there, and what comes live.
-        try:
-            if self.feed is not None:
-                await self.feed.start()
-            if self.roster is not None:
-                await self.roster.start()
-        except BaseException:
-            self._layer.unsubscribe(self.group, self._receiver)
-            raise
-
-    def end(self) -> None:
-        """Leave the group on the layer."""
-        if self.feed is not None:
-            self.feed.stop()
-        if not self.membership.done():
-            self.membership.cancel()
-        elif not self.membership.cancelled() and self.membership.exception() is None:
-            self._layer.unsubscribe(self.group, self._receiver)
-
-    def leave(self, subscription: Subscription) -> None:
-        """End a subscription; harmless when repeated."""
-        self.delivery.remove(subscription.socket, subscription.encoder)
-        if self.roster is not None and subscription.member is not None:
-            self.roster.exit(subscription.member)
-            self.roster.unwatch(subscription.socket, subscription.encoder)
-
-    def mend(self) -> None:
-        """Look for publications that were missed while the connection was lost."""
-        if self.feed is not None:
-            self.feed.mend()
-
-    async def enter(self, subscription: Subscription, since: Position | None, last: int) -> Entry:
-        """Add a subscription, and return what it has to be told first."""
-        if self.feed is None:
-            self.delivery.add(subscription.socket, subscription.encoder)
-            return Entry(subscription)
-        behind: Sequence[Publication] | str = ()
-        if since is not None:
-            behind = await self.feed.behind(since)
-        elif last:
-            behind = await self.feed.last(last)
-        self.delivery.add(subscription.socket, subscription.encoder)
-        if isinstance(behind, str):
-            return Entry(subscription, self.feed.position, reset=behind)
-        return Entry(subscription, self.feed.position, behind)
-
-
-def _present(entry: Entry, roster: Roster, info: Any, *, watch: bool) -> Entry:
-    """Return the entry of a subscription that has become a member of the group."""
-    place = replace(entry.subscription, member=roster.enter(info))
-    view = roster.watch(place.socket, place.encoder) if watch else None
+def _entered(entry: Entry, group: Roster, info: Any, *, watch: bool, present: bool) -> Entry:
+    """Return the entry of a subscription that has become a member of the group, or only looks at who is."""
+    place = replace(entry.subscription, member=group.enter(info) if present else None)
+    view = group.watch(place.socket, place.encoder) if watch else None
     return replace(entry, subscription=place, view=view)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,41 @@ RETRY = 0.1
 """Seconds between two looks at who has read: what the last value of a burst may be late. The next one looks too."""
 
 
+_held: Counter[Socket] = Counter()
+"""Bytes that wait for each socket that lags, of all its groups."""
+
+
+class _Values(dict["str | None", bytes]):
+    """The latest payloads of one socket in one group: key → payload, the newest last."""
+
+    def __init__(self, socket: Socket) -> None:
+        super().__init__()
+        self._socket = socket
+        self._size = 0
+
+    def put(self, key: str | None, payload: bytes) -> None:
+        """Keep a payload in place of the one with the same key."""
+        more = len(payload) - len(self.pop(key, b""))
+        self[key] = payload
+        self._size += more
+        _held[self._socket] += more
+
+    def drop(self) -> None:
+        """Hold nothing more."""
+        _held[self._socket] -= self._size
+        if not _held[self._socket]:
+            del _held[self._socket]
+
+
 class Laggards:
-    """For each socket that lags, the latest payload of each key; payloads without a key supersede each other."""
+    """For each socket that lags, the latest payload of each key; payloads without a key supersede each other.
+
+    `limit` bounds the bytes that wait for one socket in all of its groups.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._values: dict[Socket, dict[str | None, bytes]] = {}
+        self._values: dict[Socket, _Values] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def sort_out(
@@ -42,11 +72,12 @@ class Laggards:
 
     def hold(self, socket: Socket, keys: Sequence[str | None], payloads: Sequence[bytes]) -> None:
         """Keep payloads for a socket that can't take them now; close it when they are too many."""
-        values = self._values.setdefault(socket, {})
+        values = self._values.get(socket)
+        if values is None:
+            values = self._values[socket] = _Values(socket)
         for key, payload in zip(keys, payloads, strict=True):
-            values.pop(key, None)  # the newest come last
-            values[key] = payload
-        if sum(map(len, values.values())) > self._limit:
+            values.put(key, payload)
+        if _held[socket] > self._limit:
             self.remove(socket)
             socket.close(close_codes.TOO_SLOW, TOO_SLOW_REASON)
         elif self._timer is None:
@@ -54,7 +85,9 @@ class Laggards:
 
     def remove(self, socket: Socket) -> None:
         """Forget a socket."""
-        self._values.pop(socket, None)
+        values = self._values.pop(socket, None)
+        if values is not None:
+            values.drop()
 
     def _retry(self) -> None:
         self._timer = None
@@ -66,6 +99,7 @@ class Laggards:
             self._timer = asyncio.get_running_loop().call_later(RETRY, self._retry)
 
     def _offer(self, socket: Socket) -> None:
-        values = self._values.get(socket, {})
-        if not socket.broadcaster.offer((socket,), tuple(values.values())):
+        values = self._values.get(socket)
+        # Most have still not read: nothing is put together for them.
+        if values and not socket.queued_bytes and not socket.broadcaster.offer((socket,), tuple(values.values())):
             self.remove(socket)

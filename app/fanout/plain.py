@@ -13,7 +13,7 @@ from fanout.policy import policy_for
 
 if TYPE_CHECKING:
     from fanout.asgi import Scope
-    from fanout.hub import Subscription
+    from fanout.members import Subscription
     from fanout.positions import Position
     from fanout.presence import Change
     from fanout.publication import Publication

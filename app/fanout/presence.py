@@ -14,6 +14,10 @@ MEMBERS_LIMIT = 100
 """Members that are named; of a larger group the count is told, so that a mass join costs each client no more."""
 
 
+PART_LIFETIME = 600.0
+"""Seconds that a part is kept: three times the interval at which a process repeats it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One process's part of a group, as it travels: `number` grows with each that the process tells."""

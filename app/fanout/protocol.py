@@ -1,6 +1,6 @@
 """The frames of `fanout.v1`: what a client may say, and what it is told. JSON text frames.
 
-`id` is chosen by the client and echoed in the answer to its frame.
+`id` is chosen by the client and echoed in the answer to its frame; null there if the frame had none.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fanout.errors import FanoutError
-    from fanout.hub import Entry
+    from fanout.members import Entry
     from fanout.positions import Position
-    from fanout.presence import Change
+    from fanout.presence import Change, View
     from fanout.publication import Publication
 
 SUBPROTOCOL = "fanout.v1"
@@ -47,7 +47,7 @@ class Join(msgspec.Struct, tag="join", frozen=True):
     """Subscribe this socket to a group, from now on; in a durable group from a position or from the last n."""
 
     group: str
-    id: int = 0
+    id: int | None = None
     since: Since | None = None
     last: Annotated[int, msgspec.Meta(ge=0, le=LAST_LIMIT)] = 0
     presence: bool = False
@@ -58,7 +58,7 @@ class Leave(msgspec.Struct, tag="leave", frozen=True):
     """End this socket's subscription."""
 
     group: str
-    id: int = 0
+    id: int | None = None
 
 
 class Publish(msgspec.Struct, tag="publish", frozen=True):
@@ -66,7 +66,7 @@ class Publish(msgspec.Struct, tag="publish", frozen=True):
 
     group: str
     data: Any
-    id: int = 0
+    id: int | None = None
     key: Key | None = None
 
 
@@ -82,7 +82,9 @@ def decode(text: str | bytes) -> Frame:
     try:
         return _decoder.decode(text)
     except msgspec.ValidationError as error:
-        if "$.type" in str(error) or "missing required field `type`" in str(error):
+        if "missing required field `type`" in str(error):
+            raise BadFrame("The frame has no `type`: it must be join, leave or publish.") from None
+        if "$.type" in str(error):
             raise UnknownType("The frame's `type` must be join, leave or publish.") from None
         raise BadFrame(f"The frame does not fit its type: {error}.") from None
     except (msgspec.DecodeError, RecursionError) as error:
@@ -108,13 +110,17 @@ def joined(frame: Join, replica: str, entry: Entry) -> bytes:
     """
     answer: dict[str, Any] = {"type": "joined", "id": frame.id, "group": frame.group, "replica": replica}
     if entry.position is not None:
-        answer |= {"epoch": entry.position.epoch, "offset": entry.position.offset, "recovered": len(entry.recovered)}
+        answer |= {
+            "epoch": entry.position.epoch,
+            "offset": entry.position.offset,
+            "recovered": len(entry.recovered) + entry.following,
+        }
     if entry.reset is not None:
         answer["reset"] = entry.reset
     if entry.subscription.member is not None:
         answer["member"] = entry.subscription.member
     if entry.view is not None:
-        answer["presence"] = {"count": entry.view.count, "members": _members(entry.view.members)}
+        answer["presence"] = there(entry.view)
     return encode(answer)
 
 
@@ -171,6 +177,11 @@ class Encoder:
         if change.leave:
             frame["leave"] = change.leave
         return encode(frame)
+
+
+def there(view: View) -> dict[str, Any]:
+    """Who is in a group."""
+    return {"count": view.count, "members": _members(view.members)}
 
 
 def _members(members: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -26,6 +26,11 @@ class Publication:
     position: Position | None = None
     key: str | None = None
 
+    @property
+    def offset(self) -> int:
+        """Its number in the stream; 0 without a place in one."""
+        return self.position.offset if self.position else 0
+
 
 Receiver = Callable[[Publication], None]
 """Called by the layer for each publication, in order, on the event loop; must not block or raise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ if TYPE_CHECKING:
     from fanout.asgi import Scope
 
 EXTENSION = "fanout.replica"
-"""The ASGI extension by which a server says its name: `scope["extensions"][EXTENSION]["name"]`."""
+"""The ASGI extension by which a server says its name and that it drains: `name` and `draining` (an asyncio.Event) of
+`scope["extensions"][EXTENSION]`."""
 
 _fallback = f"{socket.gethostname()}-{os.getpid()}"
 
@@ -19,3 +21,9 @@ def replica_of(scope: Scope) -> str:
     """Return the replica's name; under a server that has none, the host's and the process id."""
     extension = scope.get("extensions", {}).get(EXTENSION)
     return str(extension["name"]) if extension else _fallback
+
+
+def draining_of(scope: Scope) -> asyncio.Event:
+    """Return what is set when the replica is about to exit; never, under a server that has no planned exit."""
+    extension = scope.get("extensions", {}).get(EXTENSION)
+    return extension["draining"] if extension else asyncio.Event()

@@ -37,6 +37,8 @@ class Roster:
         self._parts: dict[str, Part] = {}
         self._told = View()
         self._spoken = self._ended = False
+        self._said: int | None = None
+        """Members of this process as the fleet has been told last."""
         self._watchers = Audience(policy.outbox_limit)
         self._announcing = Throttle(INTERVAL, self._announce)
         self._telling = Throttle(INTERVAL, self._tell)
@@ -60,7 +62,7 @@ class Roster:
             self._repeat.cancel()
         self._own.clear()
         part = self._part()
-        while self._spoken and not await self._announced(part):  # noqa: ASYNC110 - Redis has no event for "back"
+        while self._spoken and self._said != 0 and not await self._announced(part):  # noqa: ASYNC110 - Redis has no event for "back"
             await asyncio.sleep(INTERVAL)
 
     # -- members of this process --------------------------------------------------------------------------
@@ -70,6 +72,7 @@ class Roster:
         member = f"{self._heartbeat.process}-{self._heartbeat.next_number()}"
         self._own[member] = info
         self._announcing()
+        self._said = None
         return member
 
     def exit(self, member: str) -> None:
@@ -83,6 +86,11 @@ class Roster:
             self._telling.cancel()
             self._told = merge(self._parts.values())
         self._watchers.add(socket, encoder)
+        return self._told
+
+    @property
+    def view(self) -> View:
+        """Who is there, as those who watch were told."""
         return self._told
 
     def unwatch(self, socket: Socket, encoder: Encoder) -> None:
@@ -146,6 +154,7 @@ class Roster:
             await self._layer.announce(self._group, part)
         except Unavailable:
             return False
+        self._said = part.count
         return True
 
     def _tell(self) -> None:

@@ -15,7 +15,7 @@ from fanout.replica import replica_of
 
 if TYPE_CHECKING:
     from fanout.asgi import Scope
-    from fanout.hub import Subscription
+    from fanout.members import Subscription
     from fanout.policy import Policy
     from fanout.sockets import Socket
 

@@ -52,6 +52,10 @@ class Socket(Protocol):
     farewell: bytes | None
     """Payload of a text frame that a planned exit of the server sends before it closes."""
 
+    @property
+    def queued_bytes(self) -> int:
+        """What was written and is still in this process: the client, or the kernel, has not taken it."""
+
     def accept(self, subprotocol: str | None = None) -> None:
         """Accept the handshake; comes first of all that is written."""
 
@@ -83,7 +87,9 @@ class AsgiBroadcaster:
         texts = [({"type": "websocket.send", "text": payload.decode()}, len(payload)) for payload in payloads]
         size = sum(len(payload) for payload in payloads)
         for socket in sockets:
-            if socket.outbox_bytes + size > limit:
+            if socket.closed:
+                continue
+            if socket.queued_bytes + size > limit:
                 socket.overflow()
             else:
                 for message, length in texts:
@@ -91,8 +97,9 @@ class AsgiBroadcaster:
 
     def offer(self, sockets: Iterable[AsgiSocket], payloads: Sequence[bytes]) -> list[AsgiSocket]:
         """See Broadcaster."""
-        late = [socket for socket in sockets if socket.outbox_bytes]
-        self.broadcast([socket for socket in sockets if not socket.outbox_bytes], payloads, ANSWERS_LIMIT)
+        sockets = tuple(sockets)
+        late = [socket for socket in sockets if socket.queued_bytes and not socket.closed]
+        self.broadcast([socket for socket in sockets if not socket.queued_bytes], payloads, ANSWERS_LIMIT)
         return late
 
 
@@ -107,8 +114,9 @@ class AsgiSocket:
         self._send = send
         self._outbox: deque[tuple[dict[str, Any], int]] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._closed = False
-        self.outbox_bytes = 0
+        self.closed = False
+        """Whether a goodbye is queued, or the client gone: nothing is queued behind it."""
+        self.queued_bytes = 0
 
     def accept(self, subprotocol: str | None = None) -> None:
         """See Socket."""
@@ -116,7 +124,7 @@ class AsgiSocket:
 
     def send(self, *payloads: bytes) -> None:
         """See Socket."""
-        if self.outbox_bytes > ANSWERS_LIMIT:
+        if not self.closed and self.queued_bytes > ANSWERS_LIMIT:
             self.overflow()
             return
         for payload in payloads:
@@ -125,7 +133,7 @@ class AsgiSocket:
     def close(self, code: int, reason: str) -> None:
         """See Socket."""
         self.queue({"type": "websocket.close", "code": code, "reason": reason}, 0)
-        self._closed = True
+        self.closed = True
 
     async def serve(self, handler: Handler) -> None:
         """See Socket; returns when the client has gone."""
@@ -137,17 +145,17 @@ class AsgiSocket:
 
     def queue(self, message: dict[str, Any], size: int) -> None:
         """Put an ASGI message of `size` payload bytes into the outbox."""
-        if self._closed:
+        if self.closed:
             return
         self._outbox.append((message, size))
-        self.outbox_bytes += size
+        self.queued_bytes += size
         if self._task is None:
             self._task = asyncio.create_task(self._drain())
 
     def overflow(self) -> None:
         """Close as too slow; what is queued is given up, since this client does not read it."""
         self._outbox.clear()
-        self.outbox_bytes = 0
+        self.queued_bytes = 0
         self.close(close_codes.TOO_SLOW, TOO_SLOW_REASON)
 
     async def _drain(self) -> None:
@@ -158,10 +166,10 @@ class AsgiSocket:
                 # overflow() may have emptied the outbox meanwhile.
                 if self._outbox and self._outbox[0][0] is message:
                     self._outbox.popleft()
-                    self.outbox_bytes -= size
+                    self.queued_bytes -= size
         except OSError:
             # The client is gone; the server tells the application by websocket.disconnect.
-            self._closed = True
+            self.closed = True
             self._outbox.clear()
         finally:
             self._task = None

@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from twisted.web.http import HTTPChannel
-
-from server import channel
 from server.sockets import ANSWERS_LIMIT, TOO_SLOW, TOO_SLOW_REASON, queued_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from server.http import ReplicaRequest
     from server.websocket import ReplicaWebSocket
 
 PATIENCE = 5.0
@@ -36,26 +32,9 @@ async def room_on_socket(protocol: ReplicaWebSocket) -> None:
         protocol.close(TOO_SLOW, TOO_SLOW_REASON)
 
 
-async def room_in_answer(request: ReplicaRequest) -> None:
-    """Wait until there is room for one more part of an answer; cut a client that is too slow to make some.
-
-    HTTP/2's own queues are behind its flow control, and not looked at.
-    """
-    if _unread_in_answer(request) > ANSWERS_LIMIT and not await _is_read(
-        lambda: _unread_in_answer(request), channel.SECONDS
-    ):
-        request.channel.transport.abortConnection()
-
-
 def _unread_on_socket(protocol: ReplicaWebSocket) -> int:
     """Return the bytes that wait; nothing waits any more when the connection closes."""
     return queued_bytes(protocol.transport) if protocol.state == protocol.STATE_OPEN else 0
-
-
-def _unread_in_answer(request: ReplicaRequest) -> int:
-    """Return the bytes that wait; nothing waits any more when the client is gone."""
-    lane = request.channel
-    return queued_bytes(lane.transport) if isinstance(lane, HTTPChannel) and lane.transport is not None else 0
 
 
 async def _is_read(unread: Callable[[], int], seconds: float) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import ServerFactory, connectionDone
 
+from server.again import SendBack
 from server.upgrade import upgrade_in
 
 if TYPE_CHECKING:
@@ -27,7 +28,11 @@ class Entrance:
         self._factory.silent.add(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take the short way if the bytes begin with a plain upgrade, and Twisted's otherwise."""
+        """Take the short way if the bytes begin with a plain upgrade, and Twisted's otherwise; or send it back."""
+        if (answer := self._factory.send_back.answer(data)) is not None:
+            self._transport.write(answer)
+            self._transport.loseConnection()
+            return
         upgrade = upgrade_in(data)
         if upgrade is None:
             self.hand_over(data)
@@ -60,6 +65,7 @@ class EntranceFactory(ServerFactory):
 
     def __init__(self, server: Server) -> None:
         self.server = server
+        self.send_back = SendBack()
         self.silent: set[Entrance] = set()
         self._silent_before: set[Entrance] = set()
 

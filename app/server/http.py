@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
+from twisted.web.http import RESPONSES
 
 from server import channel
+from server.pace import Pace
 
 if TYPE_CHECKING:
     from server.server import Server
+
+
+for status in HTTPStatus:  # Twisted calls newer ones, 422 for example, unknown
+    RESPONSES.setdefault(status.value, status.phrase.encode())
 
 
 class ReplicaRequest(WebRequest):
     """One HTTP request."""
 
     server: Server
+    pace: Pace | None = None
 
     def process(self) -> Any:
         """Serve the request, or refuse what must not reach Daphne."""
@@ -47,7 +55,46 @@ class ReplicaRequest(WebRequest):
         """Carry out an ASGI message of the application, or Daphne's own error answer."""
         if message.get("type") == "http.response.start":
             message = {**message, "headers": [*message.get("headers", ()), *self.server.headers]}
+            if self.channel is not None and not self.producer:
+                self.pace = Pace()
+                self.registerProducer(self.pace, True)
         super().handle_reply(message)
+
+    async def is_read(self) -> None:
+        """Return when the client has read enough of the answer; cut one that reads nothing for as long."""
+        if self.pace is not None and not await self.pace.resumed(channel.SECONDS) and self.channel is not None:
+            self._abort()
+
+    def finish(self) -> None:
+        """Send what is queued, and end the answer."""
+        self._keep_no_pace()
+        super().finish()
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802 - Twisted's name
+        """Let an application that waits for the client go on: it is told."""
+        self._keep_no_pace()
+        super().connectionLost(reason)
+
+    def application_ended(self, failed: bool) -> None:
+        """Leave no client waiting for the rest of an answer that will not come."""
+        if self.finished or self.channel is None:
+            return
+        if self._response_started:
+            # Not ended as if it were whole: whoever reads it sees that it was cut.
+            self._abort()
+        elif not failed:  # else Daphne answers 500 by itself
+            self.basic_error(500, b"Internal Server Error", "The application has not answered.")
+
+    def _abort(self) -> None:
+        """Cut the connection, or of HTTP/2 the stream."""
+        getattr(self.channel, "abortConnection", self.channel.transport.abortConnection)()
+
+    def _keep_no_pace(self) -> None:
+        if self.pace is not None:
+            self.pace.resumeProducing()
+            self.pace = None
+            if self.channel is not None:
+                self.unregisterProducer()
 
 
 class ReplicaHTTPFactory(HTTPFactory):

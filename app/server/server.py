@@ -143,7 +143,11 @@ class Server(DaphneServer):
         if self._extensions:
             scope["extensions"] = dict(self._extensions)
         if not isinstance(protocol, ReplicaWebSocket):
-            return super().create_application(protocol, scope)
+            queue = super().create_application(protocol, scope)
+            if isinstance(protocol, ReplicaRequest) and queue is not None:
+                task = self.connections[protocol]["application_instance"]
+                task.add_done_callback(partial(_answered, protocol))
+            return queue
         scope["asgi"] = {"version": "3.0"}
         scope.setdefault("extensions", {})["websocket.http.response"] = {}
         scope["extensions"]["fanout.socket"] = {"socket": ReplicaSocket(protocol)}
@@ -154,13 +158,12 @@ class Server(DaphneServer):
         return inbox
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
-        """Carry out an ASGI message of the application, when the client has read enough of the ones before."""
-        match message.get("type"):
-            case "websocket.send" if isinstance(protocol, ReplicaWebSocket):
-                await backlog.room_on_socket(protocol)
-            case "http.response.body" if isinstance(protocol, ReplicaRequest):
-                await backlog.room_in_answer(protocol)
+        """Carry out an ASGI message, when a WebSocket's client has read enough of those before, HTTP's of this one."""
+        if message.get("type") == "websocket.send" and isinstance(protocol, ReplicaWebSocket):
+            await backlog.room_on_socket(protocol)
         await super().handle_reply(protocol, message)
+        if isinstance(protocol, ReplicaRequest):
+            await protocol.is_read()
 
     def timeout_checker(self) -> None:
         """Keep every connection's limits; called two seconds after the last one is through."""
@@ -237,6 +240,10 @@ class Server(DaphneServer):
             for protocol, details in self.connections.items()
             if isinstance(protocol, ReplicaWebSocket) and "disconnected" not in details
         ]
+
+
+def _answered(request: ReplicaRequest, application: asyncio.Future[Any]) -> None:
+    request.application_ended(application.cancelled() or application.exception() is not None)
 
 
 def _finished() -> asyncio.Future[None]:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.fleets import fleet, own_fleet, unstarted  # noqa: F401 - fixtures for all folders
 from tests.redises import (  # noqa: F401 - fixtures for all folders
+    own_pair,
     own_redis,
     own_sentinel,
     redis_server,

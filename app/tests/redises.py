@@ -246,6 +246,79 @@ class Replicated:
         eventually(lambda: server.role == "master", "it is promoted", FAILOVER_SECONDS)
 
 
+class Pair:
+    """A master with a replica behind one address, which a test moves from the one to the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.master, self.replica = (Replicated._server(folder / name) for name in ("first", "second"))
+        self._path = folder / "current.sock"
+        self.url = f"unix://{self._path}"
+        self.apart = False
+
+    @property
+    def cli(self) -> Redis:
+        """To the master."""
+        return self.master.cli
+
+    def start(self) -> None:
+        """Return when both have the same."""
+        self.master.start()
+        self.replica.start()
+        self._point()
+        self.link()
+
+    def stop(self) -> None:
+        """End both."""
+        for each in (self.master, self.replica):
+            each.stop()
+
+    def link(self) -> None:
+        """From now on the replica follows the master; return when it has all."""
+        self.replica.cli.replicaof("127.0.0.1", self.master.port)
+        self.apart = False
+        self.in_sync()
+
+    def cut(self) -> None:
+        """From now on the replica gets nothing new."""
+        self.in_sync()
+        self.replica.cli.replicaof("127.0.0.1", 1)
+        self.apart = True
+
+    def save(self) -> None:
+        """What the master has now survives its end."""
+        if not self.apart:
+            self.in_sync()  # Redis saves one thing at a time
+        self.cli.save()
+
+    def restart(self) -> None:
+        """Kill the master; it comes back with what was saved."""
+        if self.apart:
+            self.link()
+        self.master.kill()
+        self.master.start()
+
+    def hand_over(self) -> None:
+        """Kill the master and promote the replica, with or without the newest writes; the other follows it then."""
+        if not self.apart:
+            self.in_sync()
+        self.master.kill()
+        self.replica.cli.replicaof("NO", "ONE")
+        self.master, self.replica = self.replica, self.master
+        self._point()
+        self.replica.start()
+        self.link()
+
+    def in_sync(self) -> None:
+        """Return when the replica has all."""
+        eventually(lambda: self.replica.replicates(self.master), "the replica is in sync")
+
+    def _point(self) -> None:
+        """Let the address lead to the master."""
+        new = self._path.with_suffix(".new")
+        new.symlink_to(self.master.path)
+        new.replace(self._path)
+
+
 @contextlib.contextmanager
 def a_folder():
     """A folder whose path is short enough for a socket."""
@@ -291,6 +364,13 @@ def own_redis():
     """A Redis for one test, which may stop, kill, pause and restart it."""
     with started(RedisServer) as server:
         yield server
+
+
+@pytest.fixture
+def own_pair():
+    """A master with a replica for one test, which may hand over from the one to the other."""
+    with started(Pair) as servers:
+        yield servers
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ BACKLOG = 4096  # what net.core.somaxconn allows by default
 
 
 class _Template(string.Template):
-    """Values are @{name}: the dollar is nginx' own."""
+    """Values are @{name}: the dollar is nginx' own, and so is an at sign before a location's name."""
 
-    delimiter = "@"
+    pattern = r"@\{(?P<braced>[a-z_]+)\}|(?P<named>(?!))|(?P<escaped>(?!))|(?P<invalid>(?!))"  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)

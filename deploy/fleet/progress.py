@@ -45,7 +45,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print a line between steps."""
-        self._write(text + "\n")
+        self._write(("\r\x1b[K" if self._live else "") + text + "\n")
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[Step]:

@@ -17,7 +17,7 @@ from bench.context import Bench
 from bench.errors import MISUSED, BenchError
 from bench.parts import EXPERIMENTS, PARTS
 from bench.row import Verdict
-from bench.sides import OTHERS, redis
+from bench.sides import OTHERS, migrate, redis
 from client import RefusedError
 from fleet import descriptors, packages
 from fleet.errors import FAILED, INTERRUPTED, FleetError
@@ -109,6 +109,7 @@ def _tell(rows: list[Row], about: dict[str, Any], folder: Path) -> None:
 def _bench(asked: argparse.Namespace) -> Iterator[Bench]:
     # Short, because unix sockets lie in it: their paths hold 107 bytes.
     with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as name, redis(Path(name)) as server:
+        migrate(Path(name))
         others = () if asked.without_others or asked.quick else OTHERS
         repeats = 1 if asked.quick else asked.repeats
         yield Bench(Path(name), server, Progress(), repeats, others, asked.quick)

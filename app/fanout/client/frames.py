@@ -34,7 +34,7 @@ class Placed(msgspec.Struct, gc=False):
 class JoinedFrame(Placed, tag="joined", kw_only=True):
     """The answer to `join`."""
 
-    id: int
+    id: int | None = None
     replica: str = ""
     recovered: int = 0
     reset: str | None = None
@@ -43,13 +43,13 @@ class JoinedFrame(Placed, tag="joined", kw_only=True):
 class AckFrame(Placed, tag="ack", kw_only=True):
     """The answer to `publish`."""
 
-    id: int
+    id: int | None = None
 
 
 class LeftFrame(msgspec.Struct, tag="left"):
     """The answer to `leave`."""
 
-    id: int
+    id: int | None = None
 
 
 class ErrorFrame(msgspec.Struct, tag="error"):

@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 
 from fanout.errors import Unavailable
 from fanout.layers import envelope, scripts
+from fanout.presence import PART_LIFETIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from fanout.layers.shard import Shard
     from fanout.presence import Part
 
-PART_LIFETIME = 600.0
-"""Seconds that a part is kept: three times the interval at which a process repeats it."""
 FORGET_AFTER = 60.0
 """Seconds after its last beat that a process is still on record."""
 ENVELOPE = envelope.MARKER + bytes((envelope.PART,))

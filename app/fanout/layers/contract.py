@@ -42,10 +42,10 @@ class FanoutLayer(Protocol):
         """Return the newest position of a durable group. Raises Unavailable."""
 
     async def read(self, group: str, after: Position, through: int) -> list[Publication]:
-        """Return what the stream still holds behind `after`, up to the offset `through`.
+        """Return what the stream still holds behind `after`, up to the offset `through`: the first of it.
 
-        Raises OtherEpoch if the stream is not in the epoch of `after` (any more): its offsets may name other
-        publications. Raises Unavailable.
+        As much as READ_BYTES and READ_COUNT allow, at least one where there is one. Raises OtherEpoch if the stream is
+        not in the epoch of `after` (any more): its offsets may name other publications. Raises Unavailable.
         """
 
     async def announce(self, group: str, part: Part) -> None:
@@ -63,5 +63,8 @@ class FanoutLayer(Protocol):
     async def beat(self, process: str, stale_after: float) -> set[str]:
         """Note that a process lives; return those that did so within `stale_after` seconds. Raises Unavailable."""
 
-    def on_back(self, callback: Callable[[], None]) -> None:
-        """Call back whenever a lost connection has been made anew: publications may have been missed."""
+    def on_back(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back whenever a lost connection has been made anew: publications may have been missed.
+
+        Return a function that ends it.
+        """

@@ -134,8 +134,9 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         """See FanoutLayer."""
         return self._attendance.beat(process, stale_after)
 
-    def on_back(self, callback: Callable[[], None]) -> None:
+    def on_back(self, callback: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002 - never called
         """See FanoutLayer. There is no connection to lose."""
+        return lambda: None
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         """Send an event to every channel and every hub in a group."""

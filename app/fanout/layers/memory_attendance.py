@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from typing import TYPE_CHECKING
+
+from fanout.presence import PART_LIFETIME
 
 if TYPE_CHECKING:
     from fanout.presence import Part
@@ -14,26 +15,32 @@ class MemoryAttendance:
     """Keeps the newest part of each hub, and the beats of all."""
 
     def __init__(self) -> None:
-        self._parts: dict[str, dict[str, Part]] = defaultdict(dict)
+        self._groups: dict[str, tuple[float, dict[str, Part]]] = {}
+        """Group → when something was last announced, process → part. The one announced last comes last."""
         self._beats: dict[str, float] = {}
 
     def announce(self, group: str, part: Part) -> None:
         """Keep the part unless a newer one is known."""
-        known = self._parts[group].get(part.process)
+        now = time.monotonic()
+        _, parts = self._groups.pop(group, (now, {}))
+        self._groups[group] = now, parts
+        known = parts.get(part.process)
         if known is None or known.number < part.number:
-            self._parts[group][part.process] = part
+            parts[part.process] = part
+        while self._groups[oldest := next(iter(self._groups))][0] < now - PART_LIFETIME:
+            del self._groups[oldest]
 
     def forget(self, group: str, part: Part) -> None:
         """Remove the part unless a newer one is known."""
-        parts = self._parts.get(group, {})
+        _, parts = self._groups.get(group, (0, {}))
         if parts.get(part.process) == part:
             del parts[part.process]
             if not parts:
-                del self._parts[group]
+                del self._groups[group]
 
     def presence(self, group: str) -> list[Part]:
         """Return what is kept."""
-        return list(self._parts.get(group, {}).values())
+        return list(self._groups[group][1].values()) if group in self._groups else []
 
     def beat(self, process: str, stale_after: float) -> set[str]:
         """Note a beat; return who has had one lately."""
@@ -44,5 +51,5 @@ class MemoryAttendance:
 
     def clear(self) -> None:
         """Forget all."""
-        self._parts.clear()
+        self._groups.clear()
         self._beats.clear()

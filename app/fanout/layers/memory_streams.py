@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from fanout.errors import KeyConflict
-from fanout.history import KEY_WINDOW, History
+from fanout.history import KEY_WINDOW, META_LIFETIME, READ_BYTES, READ_COUNT, History
 from fanout.positions import OtherEpoch, Position, Top
 from fanout.publication import Publication  # noqa: TC001 - a field of a dataclass
 
@@ -20,6 +20,12 @@ class _Stream:
     publications: deque[Publication] = field(default_factory=deque)
     keys: dict[str, tuple[float, bytes, Position]] = field(default_factory=dict)
     """Key → when it ends, data, position."""
+    ends: float = 0.0
+    """When it is forgotten, in seconds since 1970."""
+
+
+NOTHING = Top(Position("0", 0))
+"""Of a group in which nothing was published: who only looks leaves nothing behind."""
 
 
 class MemoryStreams:
@@ -27,6 +33,7 @@ class MemoryStreams:
 
     def __init__(self) -> None:
         self._streams: dict[str, _Stream] = {}
+        """The one that was published to last comes last."""
         self._lock = threading.Lock()  # publishers may be of other threads, each with its own event loop
 
     def append(self, publication: Publication, history: History, key: str | None) -> Publication | Position:
@@ -36,29 +43,36 @@ class MemoryStreams:
 
     def top(self, group: str) -> Top:
         """Return the newest position."""
-        stream = self._stream(group)
-        return Top(Position(stream.epoch, stream.offset))
+        stream = self._streams.get(group)
+        return Top(Position(stream.epoch, stream.offset)) if stream else NOTHING
 
     def read(self, group: str, after: Position, through: int) -> list[Publication]:
-        """Return what is kept behind `after`, up to the offset `through`."""
+        """Return what is kept behind `after`, up to the offset `through`: as much as a read allows."""
         with self._lock:
-            stream = self._stream(group)
-            epoch, kept = stream.epoch, tuple(stream.publications)
+            stream = self._streams.get(group)
+            epoch, kept = (stream.epoch, tuple(stream.publications)) if stream else (NOTHING.position.epoch, ())
         if epoch != after.epoch:
             raise OtherEpoch(after.epoch)
-        return [
-            publication
-            for publication in kept
-            if publication.position is not None and after.offset < publication.position.offset <= through
-        ]
+        first: list[Publication] = []
+        size = 0
+        for publication in kept:
+            if publication.position is not None and after.offset < publication.position.offset <= through:
+                size += len(publication.data)
+                if first and (size > READ_BYTES or len(first) >= READ_COUNT):
+                    break
+                first.append(publication)
+        return first
 
     def clear(self) -> None:
         """Forget all streams: new epochs begin."""
         self._streams.clear()
 
     def _append(self, publication: Publication, history: History, key: str | None) -> Publication | Position:
-        stream = self._stream(publication.group)
         now = publication.published_at
+        stream = self._streams[publication.group] = self._streams.pop(publication.group, _Stream())
+        stream.ends = now + max(META_LIFETIME, history.age)
+        while self._streams[oldest := next(iter(self._streams))].ends < now:
+            del self._streams[oldest]
         stream.keys = {name: known for name, known in stream.keys.items() if known[0] > now}
         if key is not None and key in stream.keys:
             _, data, position = stream.keys[key]
@@ -73,6 +87,3 @@ class MemoryStreams:
         while len(stream.publications) > history.size or stream.publications[0].published_at < now - history.age:
             stream.publications.popleft()
         return placed
-
-    def _stream(self, group: str) -> _Stream:
-        return self._streams.setdefault(group, _Stream())

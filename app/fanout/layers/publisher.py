@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError, RedisError
 
 from fanout.errors import Unavailable
+from fanout.layers.wire import Wire, pack
 
 if TYPE_CHECKING:
-    from redis.asyncio.connection import Connection, ConnectionPool
+    from redis.asyncio.connection import ConnectionPool
 
 logger = logging.getLogger(__name__)
 
@@ -22,85 +24,136 @@ BATCH_LIMIT = 500
 """Commands a round trip: bounds how long one failing batch makes its callers wait."""
 
 
+class _Call(NamedTuple):
+    command: bytes
+    answer: asyncio.Future[Any]
+    deadline: float
+
+
 class Publisher:
     """Executes commands on one Redis connection, in the order of the calls."""
 
-    def __init__(self, pool: ConnectionPool) -> None:
+    def __init__(self, pool: ConnectionPool, batch: int = BATCH_LIMIT) -> None:
+        """`batch` bounds the commands of one round trip."""
         self._pool = pool
-        self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
-        self._task: asyncio.Task[None] | None = None
+        self._batch = batch
+        self._waiting: deque[_Call] = deque()
+        self._asked: deque[_Call] = deque()
+        """The round trip under way: Redis answers in this order."""
+        self._wire: Wire | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     async def execute(self, *command: Any) -> Any:
-        """Return Redis' answer. Raise Unavailable when there is none within COMMAND_TIMEOUT."""
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, answer))
-        if self._task is None:
-            self._task = asyncio.create_task(self._work())
-        try:
-            async with asyncio.timeout(COMMAND_TIMEOUT):
-                return await answer
-        except TimeoutError as error:  # the round trip before it took most of the time
-            raise _unavailable(error) from error
+        """Return Redis' answer. Raise Unavailable when there is none within COMMAND_TIMEOUT, or what Redis says."""
+        loop = asyncio.get_running_loop()
+        call = _Call(pack(*command), loop.create_future(), loop.time() + COMMAND_TIMEOUT)
+        self._waiting.append(call)
+        if self._timer is None:
+            self._timer = loop.call_at(call.deadline, self._check)
+        if not self._asked:
+            self._ask()
+        return await call.answer
+
+    def renew(self) -> None:
+        """Leave the connection when its round trip is through: it may lead to what is not the master any more."""
+        if self._wire is not None:
+            self._wire.renew()
+            if not self._asked:
+                self._ask()
 
     async def aclose(self) -> None:
-        """Wait until the commands under way are answered."""
-        if self._task is not None:
-            await self._task
+        """Return when the commands under way are answered and the connection is closed; it opens again when used."""
+        while calls := [call.answer for call in (*self._asked, *self._waiting) if not call.answer.done()]:
+            await asyncio.wait(calls)
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.aclose()
 
-    async def _work(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
-                batch = [(command, answer) for command, answer in batch if not answer.cancelled()]
-                if batch:
-                    await self._round_trip(batch)
-        finally:
-            self._task = None
+    # -- a round trip -----------------------------------------------------------------------------------
 
-    async def _round_trip(self, batch: list[tuple[tuple[Any, ...], asyncio.Future[Any]]]) -> None:
-        try:
-            answers = await self._ask([command for command, _ in batch])
-        except Exception as error:  # whatever it is, no caller may wait for ever
-            if not isinstance(error, (RedisError, OSError)):
-                logger.exception("an error that nobody foresaw while publishing")
-            if isinstance(error, (RedisTimeoutError, TimeoutError)):
-                # Who waits behind would wait as long again for the same silent Redis.
-                batch, self._waiting = batch + self._waiting, []
-            answers = [_unavailable(error) for _ in batch]
-        for (_, future), answer in zip(batch, answers, strict=True):
-            if future.done():  # its caller was cancelled
-                continue
+    def _ask(self) -> None:
+        """Send what waits, in one write."""
+        if self._wire is None or self._wire.stale:
+            if self._waiting:
+                self._opening = self._opening or asyncio.create_task(self._open())
+            elif self._wire is not None:
+                self._wire.fail(RedisConnectionError("left for a new one"))
+            return
+        while self._waiting and len(self._asked) < self._batch:
+            call = self._waiting.popleft()
+            if not call.answer.done():  # its caller has given up
+                self._asked.append(call)
+        if self._asked:
+            self._wire.send(b"".join([call.command for call in self._asked]))
+
+    def _take(self, answer: Any) -> None:
+        """Give the oldest call its answer; what Redis says against one command is an answer, too."""
+        if isinstance(answer, RedisConnectionError):  # it loads its data, or wants a password
+            raise answer
+        call = self._asked.popleft()
+        if not call.answer.done():
             if isinstance(answer, Exception):
-                future.set_exception(answer)
+                call.answer.set_exception(answer)
             else:
-                future.set_result(answer)
-
-    async def _ask(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        """Return an answer, or an exception in its place, for each command."""
-        # A pipeline of redis-py would do the same for twice the CPU.
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
-            connection.socket_timeout = None  # ours holds for all of it
-            try:
-                await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-                answers = [await _answer(connection) for _ in commands]
-            except BaseException:
-                await connection.disconnect(nowait=True)
-                raise
-            finally:
-                await self._pool.release(connection)
-        if any(isinstance(answer, ReadOnlyError) for answer in answers):
+                call.answer.set_result(answer)
+        if isinstance(answer, ReadOnlyError) and self._wire is not None:
             # Another server is the master now: the next connection is made to wherever the address leads by then.
-            await self._pool.disconnect(inuse_connections=False)
-        return answers
+            self._wire.renew()
+        if not self._asked:
+            self._ask()
 
+    # -- the connection -----------------------------------------------------------------------------------
 
-async def _answer(connection: Connection) -> Any:
-    """Return the next answer; what Redis says against one command is an answer, too."""
-    try:
-        return await connection.read_response(disable_decoding=True)
-    except ResponseError as error:
-        return error
+    async def _open(self) -> None:
+        old, self._wire = self._wire, None
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                if old is not None:
+                    await old.aclose()
+                wire = Wire(self._pool, self._take, self._lost)
+                await wire.open()
+            self._wire = wire
+        except Exception as error:  # noqa: BLE001 - whatever it is, no caller may wait for ever; `_fail` logs it
+            self._fail(self._waiting, error)
+        finally:
+            self._opening = None
+        self._ask()
+
+    def _lost(self, error: Exception) -> None:
+        """Fail the round trip under way; whoever waits behind it is served by the next connection."""
+        self._fail(self._asked, error)
+        self._ask()
+
+    def _check(self) -> None:
+        """Keep the deadline of the oldest call; those behind it have later ones."""
+        self._timer = None
+        calls = self._asked or self._waiting
+        if not calls:
+            return
+        loop = asyncio.get_running_loop()
+        if calls[0].deadline > loop.time():
+            self._timer = loop.call_at(calls[0].deadline, self._check)
+            return
+        # Who waits behind would wait as long again for the same silent Redis.
+        error = TimeoutError(f"no answer within {COMMAND_TIMEOUT:g} s")
+        self._fail(self._waiting, error)
+        if self._wire is not None:
+            self._wire.fail(error)
+
+    @staticmethod
+    def _fail(calls: deque[_Call], error: Exception) -> None:
+        if not isinstance(error, (RedisError, OSError)):
+            logger.error("an error that nobody foresaw while publishing", exc_info=error)
+        while calls:
+            answer = calls.popleft().answer
+            if not answer.done():
+                answer.set_exception(_unavailable(error))
 
 
 def _unavailable(error: Exception) -> Unavailable:

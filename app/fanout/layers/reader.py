@@ -12,11 +12,12 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import RedisError
 
 from fanout.layers.sentinel import until_replaced
+from fanout.layers.wire import Wire, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from redis.asyncio.connection import Connection, ConnectionPool
+    from redis.asyncio.connection import ConnectionPool
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +45,11 @@ class Reader:
         self._on_back = on_back
         self._confirmed: dict[bytes, asyncio.Future[None]] = {}
         self._in_flight: Counter[bytes] = Counter()
-        self._commands: list[tuple[str, bytes]] = []
-        self._connection: Connection | None = None
+        self._commands: list[bytes] = []
+        self._wire: Wire | None = None
+        self._broken: asyncio.Future[Exception] | None = None
+        """Done when the connection is lost, and why."""
         self._task: asyncio.Task[None] | None = None
-        self._sender: asyncio.Task[None] | None = None
         self._replaced: asyncio.Task[None] | None = None
         self._delay = BACKOFF_FIRST
         self._told = False
@@ -75,11 +77,10 @@ class Reader:
         """End the connection and forget every channel."""
         # The flag beside cancel(): before Python 3.12 a wait_for inside redis-py may swallow a cancellation.
         self._closing = True
-        for task in (self._task, self._sender):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        self._task = self._sender = None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._task = None
         self._closing = False
         for confirmed in self._confirmed.values():
             confirmed.cancel()
@@ -89,24 +90,18 @@ class Reader:
 
     def _queue(self, command: str, channel: bytes) -> None:
         # Without a connection there is nothing to say: the next one begins with all channels.
-        if self._connection is None:
+        if self._wire is None:
             return
-        self._commands.append((command, channel))
+        if not self._commands:  # those of one turn of the loop leave together
+            asyncio.get_running_loop().call_soon(self._send)
+        self._commands.append(pack(command, channel))
         if command == "SUBSCRIBE":
             self._in_flight[channel] += 1
-        if self._sender is None:
-            self._sender = asyncio.create_task(self._send())
 
-    async def _send(self) -> None:
-        try:
-            # A broken connection must not be opened here: it would lack the other subscriptions.
-            while self._commands and self._connection is not None and self._connection.is_connected:
-                commands, self._commands = self._commands, []
-                await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
-        except (RedisError, OSError, AttributeError):  # redis-py has no writer when it was closed meanwhile
-            logger.debug("the reader's connection broke while sending; it is made anew")
-        finally:
-            self._sender = None
+    def _send(self) -> None:
+        commands, self._commands = self._commands, []
+        if self._wire is not None:
+            self._wire.send(b"".join(commands))
 
     # -- the connection -----------------------------------------------------------------------------
 
@@ -114,7 +109,7 @@ class Reader:
         while not self._closing:
             try:
                 await self._connect()
-                await self._read()
+                await self._watch()
             except Exception as error:
                 if not isinstance(error, (RedisError, OSError)):
                     logger.exception("an error that nobody foresaw; the connection is made anew")
@@ -125,36 +120,42 @@ class Reader:
             self._delay = min(2 * self._delay, BACKOFF_LIMIT)
 
     async def _connect(self) -> None:
-        connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
-        self._connection = connection
+        self._broken = asyncio.get_running_loop().create_future()
+        wire = Wire(self._pool, self._take, self._broken.set_result)
+        await wire.open()
+        self._wire = wire
         if isinstance(self._pool, SentinelConnectionPool):
-            self._replaced = asyncio.create_task(until_replaced(self._pool, connection))
+            self._replaced = asyncio.create_task(until_replaced(self._pool, wire.connection))
         self._commands.clear()
         self._in_flight = Counter(dict.fromkeys(self._confirmed, 1))
-        if self._confirmed:
-            subscribe = connection.pack_commands([("SUBSCRIBE", channel) for channel in self._confirmed])
-            await connection.send_packed_command(subscribe, check_health=False)
+        wire.send(b"".join([pack("SUBSCRIBE", channel) for channel in self._confirmed]))
 
-    async def _read(self) -> None:
-        """Read until the connection breaks."""
-        connection, asked = self._connection, False
-        assert connection is not None  # noqa: S101 - _connect has just made it
+    async def _watch(self) -> None:
+        """Raise when the connection breaks, or is silent for too long; what arrives meanwhile goes to `_take`."""
+        wire, broken, loop = self._wire, self._broken, asyncio.get_running_loop()
+        assert wire is not None  # noqa: S101 - _connect has just made it
+        assert broken is not None  # noqa: S101 - likewise
+        ends: list[asyncio.Future[Any]] = [broken] if self._replaced is None else [broken, self._replaced]
+        asked_at = float("-inf")
         while not self._closing:
+            silent_at = max(wire.heard_at, asked_at) + PING_AFTER
+            await asyncio.wait(ends, timeout=max(silent_at - loop.time(), 0), return_when=asyncio.FIRST_COMPLETED)
+            if broken.done():
+                raise broken.result()
             if self._replaced is not None and self._replaced.done():
                 raise ConnectionError("Sentinel names another master")
-            answer = await connection.read_response(timeout=PING_AFTER, disable_decoding=True)
-            if answer is not None:
-                asked = False
-                self._take(answer)
-            elif asked:
+            if loop.time() < max(wire.heard_at, asked_at) + PING_AFTER:
+                continue
+            if asked_at > wire.heard_at:
                 raise ConnectionError(f"no answer to PING within {PING_AFTER:g} s")
-            else:
-                asked = True
-                await connection.send_command("PING", check_health=False)
+            asked_at = loop.time()
+            wire.send(pack("PING"))
 
     def _take(self, answer: Any) -> None:
         if isinstance(answer, list):
             self._take_list(answer)
+        elif isinstance(answer, Exception):  # it loads its data, or refuses a channel
+            raise answer
         elif any(confirmed.done() for confirmed in self._confirmed.values()):
             # A plain PONG: to a connection that is subscribed Redis answers in lists.
             raise ConnectionError("the connection is not subscribed any more")
@@ -194,10 +195,9 @@ class Reader:
         if self._replaced is not None:
             self._replaced.cancel()
             self._replaced = None
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
-            await self._pool.release(connection)
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.aclose()
         loop = asyncio.get_running_loop()
         for channel, confirmed in self._confirmed.items():
             if confirmed.done():

@@ -100,6 +100,8 @@ class RedisChannelLayer(RedisPubSubChannelLayer):
         """See FanoutLayer."""
         return await self._get_layer().attendance.beat(process, stale_after)
 
-    def on_back(self, callback: Callable[[], None]) -> None:
+    def on_back(self, callback: Callable[[], None]) -> Callable[[], None]:
         """See FanoutLayer."""
-        self._get_layer().callbacks.append(callback)
+        callbacks = self._get_layer().callbacks
+        callbacks[callback] = None
+        return lambda: callbacks.pop(callback, None)

@@ -61,7 +61,8 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         self.streams = Streams(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
         self.attendance = Attendance(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
         self._queues = Queues(self.prefix, self._shard_of, self.channel_layer.limits)
-        self.callbacks: list[Callable[[], None]] = []
+        self.callbacks: dict[Callable[[], None], None] = {}
+        """In the order in which they are called."""
         self._log = SparseLog(logger)
 
     def _shard_of(self, name: str) -> Shard:
@@ -258,7 +259,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
 
     def _on_back(self) -> None:
         _tell(self.on_reconnect)
-        for callback in self.callbacks:
+        for callback in tuple(self.callbacks):
             _tell(callback)
 
     # -- the end ------------------------------------------------------------------------------------------

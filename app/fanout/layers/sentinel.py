@@ -28,5 +28,7 @@ async def until_replaced(pool: SentinelConnectionPool, connection: Connection) -
         with contextlib.suppress(RedisError, OSError):  # no Sentinel answers: nothing is known to have changed
             master = await pool.get_master_address()  # type: ignore[no-untyped-call]
             if master != (connection.host, connection.port):
+                # One that was in use when the pool heard of the new master first, and is idle by now, would stay.
                 await pool.update_active_connections_for_reconnect()  # type: ignore[no-untyped-call]
+                await pool.disconnect(inuse_connections=False)
                 return

@@ -22,6 +22,10 @@ SENTINEL_TIMEOUT = 0.5
 """Seconds for one Sentinel: two of five may be dead, and a command still be answered within COMMAND_TIMEOUT."""
 
 
+HISTORY_BATCH = 8
+"""Reads of streams in one round trip: with READ_BYTES each some 2 MiB, which no Redis needs COMMAND_TIMEOUT for."""
+
+
 class Shard:
     """The connections to one Redis; opened when they are first used."""
 
@@ -35,9 +39,10 @@ class Shard:
         # The pool holds three connections at most: the publisher's, the reader's, and one for what may take long.
         self._redis = Redis(connection_pool=create_pool(_with_defaults(host)))
         self.publisher = Publisher(self._redis.connection_pool)
-        self.history = Publisher(self._redis.connection_pool)
+        self.history = Publisher(self._redis.connection_pool, HISTORY_BATCH)
         """Reads streams: who waits for a long answer keeps no publisher waiting."""
-        self.reader = Reader(self._redis.connection_pool, on_message, on_lost, on_back)
+        self._on_lost = on_lost
+        self.reader = Reader(self._redis.connection_pool, on_message, self._lost, on_back)
 
     async def publish(self, channel: bytes, payload: bytes) -> None:
         """PUBLISH; return when Redis has taken it. Raise Unavailable."""
@@ -45,6 +50,12 @@ class Shard:
             await self.publisher.execute("PUBLISH", channel, payload)
         except RedisError as error:
             raise Unavailable(f"Redis refused the message: {error}") from error
+
+    def _lost(self) -> None:
+        # Whatever the reader's connection was lost for, the others may lead to the same dead or replaced server.
+        self.publisher.renew()
+        self.history.renew()
+        self._on_lost()
 
     async def aclose(self) -> None:
         """Close both connections; they open again when used again."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import RedisError
 
 from fanout.errors import KeyConflict, Unavailable
-from fanout.history import KEY_WINDOW, META_LIFETIME
+from fanout.history import KEY_WINDOW, META_LIFETIME, READ_BYTES, READ_COUNT
 from fanout.layers import envelope, scripts
 from fanout.positions import OtherEpoch, Position, Top, parse_past
 from fanout.sparse_log import SparseLog
@@ -64,8 +64,8 @@ class Streams:
     async def read(self, group: str, after: Position, through: int) -> list[Publication]:
         """See FanoutLayer."""
         keys = [self._key("meta", group), self._key("stream", group)]
-        ids = [f"{after.offset + 1}-0", f"{through}-0"]
-        arguments = [_new_epoch(), int(META_LIFETIME * 1000), after.epoch, *ids]
+        limits = [after.offset + 1, through, READ_BYTES, READ_COUNT]
+        arguments = [_new_epoch(), int(META_LIFETIME * 1000), after.epoch, *limits]
         entries = await self._run(scripts.read, group, keys, arguments)
         if entries is None:
             raise OtherEpoch(after.epoch)

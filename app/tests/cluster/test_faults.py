@@ -15,6 +15,11 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from fanout.close_codes import TOO_SLOW
+from fanout.follower import STALL_LIMIT
+from fanout.history import History
+from fanout.layers import RedisChannelLayer
+
 pytestmark = [pytest.mark.cluster, pytest.mark.fault, pytest.mark.slow]
 
 SECONDS = 60
@@ -23,6 +28,9 @@ KIB, MIB = 1 << 10, 1 << 20
 ROUND = 10
 OUTBOX_LIMIT = MIB
 """What waits for one client at most (fanout.policy)."""
+GROWTH = 3
+"""Outboxes by which a replica may grow for one client: the queue and a copy on its way into it, what is at hand of the
+group's history, and what the allocator keeps."""
 GONE = (OSError, ConnectionClosed, InvalidHandshake, TimeoutError)
 
 
@@ -122,40 +130,140 @@ async def test_killed_replicas_lose_and_double_nothing(own_fleet):
         await asyncio.gather(*running, return_exceptions=True)
 
 
+LONG = 1000
+"""Publications of a history that is 64 times an outbox."""
+GOODBYE = 5
+"""Seconds in which a client that is closed has to read the close frame, before it is cut off (autobahn's default)."""
+LATE = 0.5
+"""Seconds by which a busy machine may make one of 100 rounds of the others longer; usually it takes 10 ms."""
+
+
+async def rounds(client, count, text):
+    """Publish ten and hear them, again and again; return the seconds of each round."""
+    took = []
+    for _ in range(count):
+        began = time.perf_counter()
+        for _ in range(ROUND):
+            await client.send(json.dumps({"message": text}))
+        for _ in range(ROUND):
+            await client.recv()
+        took.append(time.perf_counter() - began)
+    return took
+
+
+async def peak(process):
+    """The most memory that a process has taken, until cancelled."""
+    most = process.memory_info().rss
+    try:
+        while True:
+            most = max(most, process.memory_info().rss)
+            await asyncio.sleep(0.005)
+    except asyncio.CancelledError:
+        return most
+
+
+@contextlib.asynccontextmanager
+async def growth(process):
+    """Yields a function that ends the watch and returns the bytes by which the process has grown at most."""
+    before, watching = process.memory_info().rss, asyncio.create_task(peak(process))
+    await asyncio.sleep(0)
+
+    async def ended():
+        watching.cancel()
+        return await watching - before
+
+    try:
+        yield ended
+    finally:
+        watching.cancel()
+
+
+@pytest.fixture
+async def long_history(own_redis):
+    """A group with 1,000 publications of 64 KiB."""
+    layer = RedisChannelLayer(hosts=[own_redis.url])
+    for number in range(LONG):
+        data = json.dumps({"message": f"{number:0{64 * KIB}}"}).encode()
+        await layer.append("chat.long", data, History())
+    yield "chat.long"
+    await layer.flush()
+
+
 async def test_a_client_that_never_reads_is_cut_off_alone(start, own_redis):
     """It is closed within seconds, costs no more than its outbox, and the others' latency stays."""
     replica = start.replica(environment={"FANOUT_REDIS_URLS": own_redis.url})
     process = psutil.Process(replica.pid)
     text = "x" * 16 * KIB
-
-    async def rounds(client, count):
-        """Publish ten and hear them, again and again; return the seconds of each round."""
-        took = []
-        for _ in range(count):
-            began = time.perf_counter()
-            for _ in range(ROUND):
-                await client.send(json.dumps({"message": text}))
-            for _ in range(ROUND):
-                await client.recv()
-            took.append(time.perf_counter() - began)
-        return took
-
     async with replica.websocket("/ws/chat/", max_queue=1) as healthy:
-        usual = await rounds(healthy, 28)  # the tail that every durable group keeps is full then
-        memory, files = process.memory_info().rss, process.num_fds()
-        stuck = await replica.websocket("/ws/chat/", max_queue=1)
-        began, slow, cut_after = time.monotonic(), [], None
-        async with asyncio.timeout(SECONDS):
-            for _ in range(10):
-                slow += await rounds(healthy, 10)  # 16 MiB in the end
-                if cut_after is None and process.num_fds() <= files:
-                    cut_after = time.monotonic() - began
-            while process.num_fds() > files:  # noqa: ASYNC110 - the kernel does not tell
-                await asyncio.sleep(0.05)
-        grown = process.memory_info().rss - memory
-        cut_after = cut_after or time.monotonic() - began
+        usual = await rounds(healthy, 28, text)  # what every durable group keeps at hand is there then
+        files = process.num_fds()
+        async with growth(process) as ended:
+            stuck = await replica.websocket("/ws/chat/", max_queue=1)
+            began, slow, cut_after = time.monotonic(), [], None
+            async with asyncio.timeout(SECONDS):
+                for _ in range(10):
+                    slow += await rounds(healthy, 10, text)  # 16 MiB in the end
+                    if cut_after is None and process.num_fds() <= files:
+                        cut_after = time.monotonic() - began
+                while process.num_fds() > files:  # noqa: ASYNC110 - the kernel does not tell
+                    await asyncio.sleep(0.05)
+            cut_after = cut_after or time.monotonic() - began
+            grown = await ended()
         assert cut_after < SECONDS / 2
-        assert grown < 8 * OUTBOX_LIMIT, f"{grown / MIB:.0f} MiB for a client that was not sent 16 MiB"
+        assert grown < GROWTH * OUTBOX_LIMIT, f"{grown / MIB:.1f} MiB for a client that was not sent 16 MiB"
         assert statistics.median(slow) < 3 * statistics.median(usual) + 0.01
         got = [message async for message in until_closed(stuck)]
         assert len(got) * len(text) < 4 * OUTBOX_LIMIT
+
+
+async def test_a_long_history_that_is_not_read_costs_an_outbox(start, own_redis, long_history):
+    """Who asks for 64 MiB and reads none is closed with 4008 in bounded time; nobody else notices; it can go on."""
+    replica = start.replica(environment={"FANOUT_REDIS_URLS": own_redis.url})
+    process = psutil.Process(replica.pid)
+    async with replica.websocket("/ws/chat/", max_queue=1) as healthy:
+        usual = await rounds(healthy, 100, "x" * KIB)
+        async with growth(process) as ended:
+            stuck = await replica.websocket("/ws/", subprotocols=["fanout.v1"], max_queue=1)
+            join = {"type": "join", "group": long_history, "id": 1, "since": {"epoch": "any", "offset": 0}}
+            await stuck.send(json.dumps(join))
+            joined = json.loads(await stuck.recv())
+            assert (joined["recovered"], joined["offset"], joined.get("reset")) == (LONG, LONG, None)
+            began, slow = time.monotonic(), []
+            while time.monotonic() - began < STALL_LIMIT + GOODBYE / 2:
+                slow += await rounds(healthy, 5, "x" * KIB)
+            grown = await ended()
+        assert grown < GROWTH * OUTBOX_LIMIT, f"{grown / MIB:.1f} MiB for a client that reads nothing"
+        assert statistics.median(slow) < 3 * statistics.median(usual) + 0.01
+        assert statistics.quantiles(slow, n=100)[-1] < max(usual) + LATE
+        got = [json.loads(message) async for message in until_closed(stuck)]
+        assert stuck.close_code == TOO_SLOW
+        assert [frame["offset"] for frame in got] == [*range(1, len(got) + 1)]
+        assert 0 < len(got) * 64 < 1000
+        at = {name: got[-1][name] for name in ("epoch", "offset")}
+        async with replica.websocket("/ws/", subprotocols=["fanout.v1"]) as again:
+            await again.send(json.dumps({**join, "since": at}))
+            joined = json.loads(await again.recv())
+            assert joined["recovered"] == LONG - len(got)
+            rest = [json.loads(await again.recv())["offset"] for _ in range(joined["recovered"])]
+            assert rest == [*range(len(got) + 1, LONG + 1)]
+
+
+async def test_a_long_history_that_is_read_slowly_comes_whole(start, own_redis, long_history):
+    """A reader that takes its time gets 64 MiB in order, and what is published meanwhile behind it."""
+    replica = start.replica(environment={"FANOUT_REDIS_URLS": own_redis.url})
+    process = psutil.Process(replica.pid)
+    async with replica.websocket("/ws/", subprotocols=["fanout.v1"], max_queue=8) as slow:
+        async with growth(process) as ended:
+            await slow.send(json.dumps({"type": "join", "group": long_history, "last": LONG}))
+            assert json.loads(await slow.recv())["recovered"] == LONG
+            offsets = []
+            async with replica.websocket(f"/ws/chat/{long_history.partition('.')[2]}/", max_queue=1) as live:
+                for number in range(LONG + 20):
+                    if number % 50 == 0 and number < LONG:
+                        await asyncio.sleep(0.1)  # a reader of some 15 MB/s
+                        await live.send(json.dumps({"message": "live"}))
+                        await live.recv()
+                    offsets.append(json.loads(await slow.recv())["offset"])
+            grown = await ended()
+        assert offsets == [*range(1, LONG + 21)]
+        assert grown < GROWTH * OUTBOX_LIMIT, f"{grown / MIB:.1f} MiB for a slow client"

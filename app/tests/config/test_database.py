@@ -32,13 +32,14 @@ def test_a_password_comes_from_a_file(file):
 
 def test_redis_servers_get_the_password_of_a_file(file):
     """Those whose URL has none, in a form that a URL can hold."""
-    urls = "redis://a:6379/0,redis://u@b,redis://:own@c,unix:///run/redis.sock"
+    urls = "redis://a:6379/0,redis://u@b,redis://:own@c,unix:///run/redis.sock,sentinel://s:26379/main"
     env = read({"FANOUT_REDIS_URLS": urls, "FANOUT_REDIS_PASSWORD_FILE": file})
-    assert env.redis_urls == [
+    assert env.redis_hosts == [
         "redis://:p%40ss%2Fw%25rd@a:6379/0",
         "redis://u:p%40ss%2Fw%25rd@b",
         "redis://:own@c",
         "unix://:p%40ss%2Fw%25rd@/run/redis.sock",
+        {"password": "p@ss/w%rd", "sentinels": [("s", 26379)], "master_name": "main"},
     ]
 
 

@@ -37,7 +37,7 @@ def test_an_empty_environment_is_development():
     state = REPOSITORY / ".run"
     assert (env.production, env.debug, env.log_level) == (False, False, "INFO")
     assert (env.allowed_hosts, env.trusted_origins) == (["localhost", "127.0.0.1", "[::1]"], [])
-    assert (env.redis_urls, env.database, env.static_root) == ([], state / "db.sqlite3", state / "static")
+    assert (env.redis_hosts, env.database, env.static_root) == ([], state / "db.sqlite3", state / "static")
 
 
 def test_without_a_key_a_random_one_is_made():
@@ -56,9 +56,16 @@ GOOD = [
      ["a.example.org", ".example.com", "[::1]", "*"]),
     ("FANOUT_TRUSTED_ORIGINS", "https://a.example.org:8443,http://[::1]:80,", "trusted_origins",
      ["https://a.example.org:8443", "http://[::1]:80"]),
-    ("FANOUT_REDIS_URLS", "redis://u:p%40ss@host:6379/0, rediss://[::1]:6380,unix:///run/redis.sock?db=1", "redis_urls",
-     ["redis://u:p%40ss@host:6379/0", "rediss://[::1]:6380", "unix:///run/redis.sock?db=1"]),
-    ("FANOUT_REDIS_URLS", "redis://redis_1,unix://:p@/run/redis.sock", "redis_urls",
+    ("FANOUT_REDIS_URLS", "redis://u:p%40ss@host:6379/0, rediss://[::1]:6380,unix:///r/redis.sock?db=1", "redis_hosts",
+     ["redis://u:p%40ss@host:6379/0", "rediss://[::1]:6380", "unix:///r/redis.sock?db=1"]),
+    ("FANOUT_REDIS_URLS", "sentinel://one/fleet", "redis_hosts",
+     [{"sentinels": [("one", 26379)], "master_name": "fleet"}]),
+    ("FANOUT_REDIS_URLS", "redis://a,sentinel://u:p%40%2C@s_1:5,[::1]:6/my-fleet/3,sentinel://:p@c/d,unix:///b",
+     "redis_hosts",
+     ["redis://a",
+      {"sentinels": [("s_1", 5), ("::1", 6)], "master_name": "my-fleet", "username": "u", "password": "p@,", "db": 3},
+      {"sentinels": [("c", 26379)], "master_name": "d", "password": "p"}, "unix:///b"]),
+    ("FANOUT_REDIS_URLS", "redis://redis_1,unix://:p@/run/redis.sock", "redis_hosts",
      ["redis://redis_1", "unix://:p@/run/redis.sock"]),
     ("FANOUT_DATABASE", "sqlite:///var/lib/x/db.sqlite3", "database", Path("/var/lib/x/db.sqlite3")),
     ("FANOUT_STATE_DIR", "/var/lib/fanout", "database", Path("/var/lib/fanout/db.sqlite3")),
@@ -79,7 +86,7 @@ def test_a_good_value_is_understood(name, value, field, meaning):
 def test_an_empty_value_means_unset(name, nothing):
     """`FANOUT_X= make up` asks for the default."""
     defaults, given_nothing = read({}), read({name: nothing})
-    for field in ("production", "debug", "allowed_hosts", "trusted_origins", "redis_urls", "database", "static_root"):
+    for field in ("production", "debug", "allowed_hosts", "trusted_origins", "redis_hosts", "database", "static_root"):
         assert getattr(given_nothing, field) == getattr(defaults, field)
 
 
@@ -115,6 +122,15 @@ BAD = [
     ("FANOUT_REDIS_URLS", "redis://host:99999"),
     ("FANOUT_REDIS_URLS", "redis://[::1"),
     ("FANOUT_REDIS_URLS", "redis://host;redis://other"),
+    ("FANOUT_REDIS_URLS", "redis://host,other"),
+    ("FANOUT_REDIS_URLS", "sentinel://"),
+    ("FANOUT_REDIS_URLS", "sentinel://host"),
+    ("FANOUT_REDIS_URLS", "sentinel:///fleet"),
+    ("FANOUT_REDIS_URLS", "sentinel://host:port/fleet"),
+    ("FANOUT_REDIS_URLS", "sentinel://host,:1/fleet"),
+    ("FANOUT_REDIS_URLS", "sentinel://host/fleet/db"),
+    ("FANOUT_REDIS_URLS", "sentinel://host/fleet,other"),
+    ("FANOUT_REDIS_URLS", "sentinel://host/fl eet"),
     ("FANOUT_DATABASE", "postgres://host/db"),
     ("FANOUT_DATABASE", "/var/lib/db.sqlite3"),
     ("FANOUT_DATABASE", "sqlite://host/db"),
@@ -144,7 +160,14 @@ def test_a_near_miss_of_a_choice_is_offered():
 
 @pytest.mark.parametrize(
     "url",
-    ["redis:/user:hunter2@host", "http://user:hunter2@host", "redis://:hunter2@host:port", "redis://:hunter2,3@h"],
+    [
+        "redis:/user:hunter2@host",
+        "http://user:hunter2@host",
+        "redis://:hunter2@host:port",
+        "redis://:hunter2,3@h",
+        "sentinel://:hunter2@host",
+        "sentinel://:hunter2,3@host/fleet/x",
+    ],
 )
 def test_a_password_is_not_repeated(url):
     """Logs outlive passwords."""

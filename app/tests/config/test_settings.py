@@ -7,6 +7,10 @@ import sys
 
 import pytest
 
+from config.env import read
+from fanout.history import History
+from fanout.layers import RedisChannelLayer
+from tests.redises import MASTER_NAME
 from tests.replicas import APP, LIMIT, clean_environment
 
 PRODUCTION = {
@@ -73,6 +77,18 @@ def test_no_migration_is_missing():
 def test_the_channel_layer_follows_the_redis_urls(environment, layer):
     """Without a URL it lives in the process."""
     assert setting("settings.CHANNEL_LAYERS['default']", **environment) == layer
+
+
+async def test_a_layer_finds_its_master_by_a_sentinels_url(sentinel_server, layer_prefix):
+    """What `.env.example` says of Sentinel, against a real one."""
+    host, master = "127.0.0.1", MASTER_NAME
+    given = {"FANOUT_REDIS_URLS": f"sentinel://{host}:1,{host}:{sentinel_server.sentinel.port}/{master}"}
+    layer = RedisChannelLayer(hosts=read(given).redis_hosts, prefix=layer_prefix)
+    try:
+        assert (await layer.append("a.b", b"1", History())).offset == 1
+        assert sentinel_server.first.cli.keys(f"{layer_prefix}*")
+    finally:
+        await layer.flush()
 
 
 def test_replicas_share_what_the_environment_gives_them():

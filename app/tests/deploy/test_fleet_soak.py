@@ -1,4 +1,5 @@
 import os
+import threading
 
 import pytest
 
@@ -12,14 +13,21 @@ FLAKY = """
 import os, pytest, time
 from pathlib import Path
 pytestmark = pytest.mark.fault
-rounds = Path(__file__).with_suffix(".rounds")
+
+def which_round():
+    # They run side by side: the first one to make a file has its number.
+    for number in range(100):
+        try:
+            Path(__file__).with_suffix(f".{number}").touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        return number
 
 def test_steady():
     time.sleep(0.05)
 
 def test_flaky():
-    rounds.write_text(rounds.read_text() + "x" if rounds.exists() else "x")
-    assert len(rounds.read_text()) != 2, "the second time it fails"
+    assert which_round() != 1, "the second time it fails"
 
 def test_skipped():
     pytest.skip("not here")
@@ -46,7 +54,9 @@ def test_a_test_that_fails_once_fails_the_soak(run, tests, shown):
     """Each round is counted, the failure is shown with what pytest said, and the table names runs and failures."""
     asked = Options("soak", run.root, run.root, repeat=3, arguments=tests)
     assert soak.soak(asked, run, Progress()) == 1
-    failure, table = shown
+    *rounds, table = shown
+    (failure,) = (line for line in rounds if "of 3" not in line)
+    assert sorted("failed" in line for line in rounds if line is not failure) == [False, False, True]
     assert "the second time it fails" in failure
     rows = {line.split()[0].rpartition(".")[2]: line.split()[1:3] for line in table.splitlines()[1:]}
     assert rows == {"test_flaky": ["3", "1"], "test_steady": ["3", "0"]}
@@ -56,7 +66,10 @@ def test_a_soak_that_passes_is_0(run, tests, shown):
     """One round of what does not fail."""
     asked = Options("soak", run.root, run.root, repeat=1, arguments=(*tests, "-k", "steady"))
     assert soak.soak(asked, run, Progress()) == 0
-    assert len(shown) == 1
+    (round_, table) = shown
+    assert "round 1 of 1" in round_
+    assert "1 passed" in round_
+    assert table.startswith("test ")
 
 
 def test_twenty_rounds_unless_asked_otherwise(run, shown, monkeypatch):
@@ -65,6 +78,29 @@ def test_twenty_rounds_unless_asked_otherwise(run, shown, monkeypatch):
     monkeypatch.setattr(soak, "one_round", lambda arguments: (rounds.append(arguments) or [], ""))
     assert soak.soak(Options("soak", run.root, run.root), run, Progress()) == 0
     assert len(rounds) == 20
+
+
+def test_rounds_run_side_by_side(run, shown, monkeypatch):
+    """As many at a time as the machine's cores bear, each told when it ends; the sum is that of all."""
+    monkeypatch.setattr(soak.os, "cpu_count", lambda: 2)
+    together = threading.Barrier(2 * soak.ROUNDS_A_CORE)
+
+    def one_round(arguments):
+        together.wait(10)
+        return [Result("one", 1, failed=False)], ""
+
+    monkeypatch.setattr(soak, "one_round", one_round)
+    assert soak.soak(Options("soak", run.root, run.root, repeat=2 * together.parties), run, Progress()) == 0
+    *rounds, table = shown
+    assert sorted(int(line.split()[1]) for line in rounds) == list(range(1, 13))
+    assert table.splitlines()[1].split()[:3] == ["one", "12", "0"]
+
+
+def test_nothing_selected_ends_all_rounds(run, tests, shown):
+    """The sentence comes once, not twenty times."""
+    with pytest.raises(FleetError, match="-k absent"):
+        soak.soak(Options("soak", run.root, run.root, repeat=3, arguments=(*tests, "-k", "absent")), run, Progress())
+    assert shown == []
 
 
 def test_arguments_that_leave_no_test_are_refused(tests):

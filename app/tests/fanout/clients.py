@@ -50,6 +50,7 @@ class Client:
     """A socket that keeps publications and resets, and goes on behind what it has."""
 
     broadcaster = Broadcaster()
+    queued_bytes = 0
 
     def __init__(self):
         self.frames = []
@@ -195,11 +196,12 @@ async def kept(hub, group):
     """What the stream of a group holds in the end."""
     client = Client()
     entry = await client.join(Hub(hub._layer), group, last=100_000)
+    await client.until(len(entry.recovered) + entry.following)
     hub.leave(entry.subscription)
     return client.numbers
 
 
-async def silent(hub, group, number):
+async def silent(hub, group, number, history=Kept.history):
     """Append to the stream without telling anybody: what a lost pub/sub message looks like."""
     layer = hub._layer._get_layer()
-    return await layer.streams.append(group, b"nowhere", json.dumps(number).encode(), Kept.history, None)
+    return await layer.streams.append(group, b"nowhere", json.dumps(number).encode(), history, None)

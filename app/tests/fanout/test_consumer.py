@@ -138,6 +138,7 @@ async def test_a_refused_join_of_a_group_that_was_joined_changes_nothing(connect
 async def test_an_event_of_channels_reaches_a_durable_group(connect, monkeypatch):
     """`group_send` to a group with a stream: its clients get the event, which has no position, and all goes on."""
     client, asked = await connect(), []
+    await hub.get_hub().publish("chat.a", {"message": "the stream begins"})
     await ask(client, {"type": "join", "group": "chat.a"})
     layer = get_channel_layer()
     top = layer.top
@@ -146,7 +147,7 @@ async def test_an_event_of_channels_reaches_a_durable_group(connect, monkeypatch
     frame = await client.receive_json_from()
     assert frame == {"type": "publication", "group": "chat.a", "data": {"message": "from a consumer"}}
     await hub.get_hub().publish("chat.a", {"message": "next"})
-    assert (await client.receive_json_from())["offset"] == 1
+    assert (await client.receive_json_from())["offset"] == 2
     assert asked == []
 
 
@@ -205,7 +206,7 @@ async def test_joining_twice_delivers_once(connect):
         ("[1]", "bad_frame"),
         ("[" * 100_000, "bad_frame"),
         ('{"type":"publish","group":"chat.a","data":' + "[" * 100_000, "bad_frame"),
-        ({"id": 5}, "unknown_type"),
+        ({"id": 5}, "bad_frame"),
         ({"type": "nope", "id": 5}, "unknown_type"),
         ({"type": 5, "id": 5}, "unknown_type"),
         ({"type": "join", "id": 5}, "bad_frame"),
@@ -248,6 +249,18 @@ async def test_a_refused_frame_gets_an_error_and_the_socket_stays(connect, frame
     assert answer["id"] == (5 if isinstance(frame, dict) else None)
     assert answer["message"].endswith((".", ")"))
     assert (await ask(client, {"type": "join", "group": "chat.a"}))["type"] == "joined"
+
+
+async def test_a_frame_without_an_id_gets_null_in_every_answer(connect):
+    """Whatever the answer is, `id` says that the frame had none."""
+    client = await connect()
+    for frame, kind in [
+        ({"type": "join", "group": "chat.a"}, "joined"), ({"type": "leave", "group": "chat.a"}, "left"),
+        ({"type": "publish", "group": "chat.a", "data": {"message": "x"}}, "ack"),
+        ({"type": "leave", "group": "chat.a"}, "error"), ({"type": "leave", "group": "chat.a", "id": None}, "error"),
+    ]:  # fmt: skip
+        answer = await ask(client, frame)
+        assert (answer["type"], answer["id"]) == (kind, None)
 
 
 async def test_a_key_with_other_data_is_a_conflict(connect):
@@ -324,7 +337,26 @@ async def test_a_slow_asgi_client_is_closed_at_its_limit():
         AsgiBroadcaster().broadcast([slow, fast], [b"x" * 100], limit=1000)
         await asyncio.sleep(0)
     assert len(fine) == 20
-    assert slow.outbox_bytes <= 1000
+    assert slow.queued_bytes <= 1000
     blocked.set()
     await slow._task
     assert sent[-1]["code"] == close_codes.TOO_SLOW
+
+
+async def test_an_asgi_socket_that_is_closed_is_not_late():
+    """Nothing is kept for it, nothing is queued behind its goodbye, and the goodbye arrives."""
+    blocked, sent = asyncio.Event(), []
+
+    async def stuck(message):
+        sent.append(message)
+        await blocked.wait()
+
+    socket = AsgiSocket(None, stuck)
+    socket.send(b"one", b"two")
+    assert AsgiBroadcaster().offer([socket], [b"three"]) == [socket]
+    socket.close(4400, "Enough.")
+    assert AsgiBroadcaster().offer([socket], [b"four"]) == []
+    AsgiBroadcaster().broadcast([socket], [b"x" * 100], limit=10)
+    blocked.set()
+    await socket._task
+    assert [message.get("text", message.get("code")) for message in sent] == ["one", "two", 4400]

@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from fanout.errors import KeyConflict
-from fanout.feed import LOST, TRIMMED
+from fanout.feed import LOST, TRIMMED, WAITING_LIMIT
+from fanout.history import READ_BYTES
 from fanout.hub import Hub
 from fanout.layers import InMemoryChannelLayer, RedisChannelLayer
 from fanout.positions import Position
-from tests.fanout.clients import KEPT, Client, publish, silent
+from tests.fanout.clients import KEPT, Client, Pouring, publish, silent
 from tests.redises import TOPOLOGIES
 
 pytestmark = pytest.mark.usefixtures("policies")
@@ -250,7 +251,7 @@ async def test_a_late_publication_of_an_older_epoch_is_nothing_new(replicas, own
     await publish(replicas[1], "kept.a", [0])
     await client.until(1)
     feed = replicas[0]._members["kept.a"].feed
-    old = feed._tail[0]
+    old = feed.tail.find(1)
     own_redis.cli.hset("asgi__meta__{kept.a}", "replid", "another server's")
     await publish(replicas[1], "kept.a", [1])
     await client.until(2)
@@ -259,6 +260,53 @@ async def test_a_late_publication_of_an_older_epoch_is_nothing_new(replicas, own
     await client.until(3)
     assert client.numbers == [0, 1, 2]
     assert feed._waiting == []
+
+
+async def test_a_large_gap_is_held_a_portion_at_a_time(replicas):
+    """Of 8 MiB that were missed, the process holds some portions at any time; clients get all, in order."""
+    client, group, most = Client(), "pouring.a", 0
+    await client.join(replicas[0], group)
+    await publish(replicas[1], group, ["begin"])
+    await client.heard("begin")
+    for number in range(128):
+        await silent(replicas[1], group, f"{number:0{64 * 1024}}", Pouring.history)
+    members = replicas[0]._members[group]
+    advance = members.feed._deliver
+
+    def watched(publication):
+        nonlocal most
+        advance(publication)
+        most = max(most, members.delivery._held_bytes)
+
+    members.feed._deliver = watched
+    await publish(replicas[1], group, ["end"])
+    await client.heard("end")
+    assert client.numbers[1:-1] == [f"{number:0{64 * 1024}}" for number in range(128)]
+    assert most <= members.delivery.portion + 2 * READ_BYTES
+
+
+async def test_a_flood_while_a_hole_is_filled_is_not_held(replicas):
+    """Of more live publications than a few, the stream is asked again; nothing is lost, doubled or disordered."""
+    client, group = Client(), "pouring.a"
+    await client.join(replicas[0], group)
+    await publish(replicas[1], group, [0])
+    await client.until(1)
+    feed = replicas[0]._members[group].feed
+    gate, top, most = asyncio.Event(), replicas[0]._layer.top, 0
+
+    async def slow(name):
+        await gate.wait()
+        return await top(name)
+
+    feed._layer = type("Slow", (), {"top": staticmethod(slow), "read": replicas[0]._layer.read})()
+    feed.mend()
+    for number in range(1, 500):
+        await publish(replicas[1], group, [number])
+        most = max(most, len(feed._waiting))
+    gate.set()
+    await client.until(500)
+    assert client.numbers == list(range(500))
+    assert most == WAITING_LIMIT
 
 
 async def test_a_hole_that_is_trimmed_is_told(replicas):

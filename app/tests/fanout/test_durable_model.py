@@ -22,7 +22,7 @@ GROUP = "modelled.a"
 SIZE = 8
 LIMIT = 15
 """Seconds that anything may take; a silent gap is noticed within 2."""
-EXAMPLES, STEPS = 15, 25
+EXAMPLES, STEPS = 10, 25
 
 
 class Modelled(Policy):
@@ -65,7 +65,7 @@ class Modeled:
 
 
 class Machine(RuleBasedStateMachine):
-    """The log is a list; Redis may lose what it got since it was saved."""
+    """The log is a list; Redis may lose what it got since it was saved, or since its replica heard of it last."""
 
     server = None  # the test gives it
     clients = Bundle("clients")
@@ -73,10 +73,12 @@ class Machine(RuleBasedStateMachine):
     @initialize()
     def begin(self):
         self.loop = asyncio.new_event_loop()
+        self.server.link()
         self.server.cli.flushall()
-        self.server.cli.save()
+        self.server.save()
         self.log, self.keys = [], {}
-        self.saved = ([], {})
+        self.saved, self.replicated = ([], {}), None
+        """What survives a restart, and a failover; None: that is not known, or all of it."""
         self.all = []
         self.blind, self.unheard = False, 0
         self.hubs, self.layers = [], []
@@ -187,13 +189,15 @@ class Machine(RuleBasedStateMachine):
         entry = self.run(self.patiently(lambda: each.client.join(self.hubs[hub], GROUP, last=last)))
         self.all.append(each)
         each.hub = hub
-        self.begins_at(each, entry.position.offset, last)
+        count = len(entry.recovered) + entry.following
+        assert min(entry.position.offset - max(0, len(self.log) - SIZE), last) <= count <= last
+        self.begins_at(each, entry.position.offset, count)
         return each
 
-    def begins_at(self, each, offset, last=0):
+    def begins_at(self, each, offset, count=0):
         """What the process had been told by then comes at once, what it had not yet, live."""
         assert offset <= len(self.log)
-        each.expected += self.log[max(0, offset - last) : offset]
+        each.expected += self.log[offset - count : offset]
         each.have = offset
         each.due(self.log[offset:])
 
@@ -244,17 +248,45 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def save(self):
         """What is there now survives."""
-        self.server.cli.save()
+        self.server.save()
         self.saved = (list(self.log), dict(self.keys))
 
+    @precondition(lambda self: self.saved is not None)
     @rule()
     def lose(self):
-        """Redis dies and comes back with what was saved; who is past that is told, nobody else."""
+        """Redis dies and comes back with what was saved."""
         self.run(self.settle())
-        self.server.kill()
-        self.server.start()
+        self.server.restart()
+        self.replicated = None
+        self.survives(*self.saved)
+
+    @precondition(lambda self: self.replicated is None)
+    @rule()
+    def part_ways(self):
+        """The replica hears nothing more of what the master acknowledges."""
+        self.server.cut()
+        self.replicated = (list(self.log), dict(self.keys))
+
+    @rule(newest=st.integers(0, 3), away=st.booleans(), then=st.integers(0, 4), hub=st.integers(0, 1))
+    def fail_over(self, newest, away, then, hub):
+        """The replica takes over with what it has, maybe all but the newest; others may take their offsets then."""
+        if newest:
+            if self.replicated is None:
+                self.part_ways()
+            self.publish(newest, hub)
+        self.run(self.settle())
+        for each in self.online()[::2] if away else ():
+            self.drop(each)
+        self.server.hand_over()
+        log, keys = self.replicated or (self.log, self.keys)
+        self.saved = self.replicated = None
+        self.survives(log, keys)
+        if then:
+            self.publish(then, hub)
+
+    def survives(self, log, keys):
+        """Who is past what survived is told, nobody else."""
         self.blind, self.unheard = True, 0
-        log, keys = self.saved
         self.log, self.keys = list(log), dict(keys)
         for each in self.all:
             if each.have > len(self.log):
@@ -268,10 +300,10 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.mark.fault
 @pytest.mark.timeout(300)
-def test_durable_groups_keep_their_promises(own_redis, monkeypatch):
+def test_durable_groups_keep_their_promises(own_pair, monkeypatch):
     """Publishing, joining, dropping, resuming, trimming, lost messages and lost writes, in any order."""
     monkeypatch.setitem(policy._policies, Modelled.kind, Modelled())
-    monkeypatch.setattr(Machine, "server", own_redis)
+    monkeypatch.setattr(Machine, "server", own_pair)
     run_state_machine_as_test(
         Machine,
         settings=settings(

@@ -16,7 +16,7 @@ from tests.redises import MASTER_NAME, eventually
 
 pytestmark = [pytest.mark.usefixtures("policies"), pytest.mark.fault, pytest.mark.slow]
 
-LEFT_SECONDS = 5
+LEFT_SECONDS = 8
 """For all to have left a master that Sentinel has replaced: they ask each second, Sentinel demotes after 10 s."""
 BACK_SECONDS = 10
 """For delivery to go on once there is a master; usually under 2 s."""
@@ -38,8 +38,8 @@ def connections(server):
 
 
 def moved(redis, count):
-    """Whether all connections lead to the second server."""
-    return (len(connections(redis.first)), len(connections(redis.second))) == (0, count)
+    """Whether all connections lead to the second server: `count`, and one more of a process that has read a stream."""
+    return not connections(redis.first) and len(connections(redis.second)) >= count
 
 
 async def lose_the_newest(redis, hubs, group, numbers):
@@ -245,9 +245,10 @@ async def test_what_is_no_master_any_more_is_left(own_redis, redis_server, layer
     for ask in (hub.publish("kept.a", 2), layer.top("kept.a"), layer.read("kept.a", client.position, 2)):
         with pytest.raises(Unavailable, match="read only replica"):
             await ask
-    assert own_redis.cli.info("stats")["total_connections_received"] - before >= 2
     own_redis.cli.replicaof("NO", "ONE")
     await publish(hub, "kept.a", [2])
     await client.until(2)
     assert client.numbers == [1, 2]
+    # Of the publisher's two errors each was followed by a new connection.
+    assert own_redis.cli.info("stats")["total_connections_received"] - before >= 2
     await layer.flush()

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from fanout import roster
 from fanout.errors import Unavailable
 from fanout.hub import Hub, get_hub
 from fanout.layers import InMemoryChannelLayer
@@ -118,13 +119,27 @@ async def test_nothing_is_delivered_after_leaving(hub, broadcaster):
 
 async def test_the_layer_is_joined_once_and_left_with_the_last(hub, layer, broadcaster):
     """The process has one membership a group, from the first subscription to the last."""
-    first = await hub.join("chat.a", Log(broadcaster), raw)
-    second = await hub.join("chat.a", Log(broadcaster), raw)
-    assert len(layer._receivers["chat.a"]) == 1
+    first = await hub.join("any.a", Log(broadcaster), raw)
+    second = await hub.join("any.a", Log(broadcaster), raw)
+    assert len(layer._receivers["any.a"]) == 1
     hub.leave(first.subscription)
-    assert len(layer._receivers["chat.a"]) == 1
+    assert len(layer._receivers["any.a"]) == 1
     hub.leave(second.subscription)
-    assert "chat.a" not in layer._receivers
+    assert "any.a" not in layer._receivers
+
+
+async def test_a_group_with_presence_is_left_a_moment_after_the_last(hub, layer, broadcaster, monkeypatch):
+    """Who comes back within the moment finds the membership as it was; then it is left."""
+    monkeypatch.setattr(roster, "INTERVAL", 0.1)
+    for _ in range(3):
+        entry = await hub.join("chat.a", Log(broadcaster), raw)
+        members = hub._members["chat.a"]
+        hub.leave(entry.subscription)
+        assert hub.groups == {}
+        assert hub._members["chat.a"] is members
+    async with asyncio.timeout(5):
+        while "chat.a" in layer._receivers:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
 
 
 async def test_publications_keep_their_order(hub, broadcaster):

@@ -31,6 +31,10 @@ class Socket:
         self.got = []
         self.code = None
 
+    @property
+    def queued_bytes(self):
+        return 0 if self.reads else 1
+
     def close(self, code, reason):
         self.code = code
 
@@ -108,6 +112,24 @@ async def test_too_many_values_close_the_socket(audience):
     for number in range(11):
         send(audience, (f"key {number}", b"x" * 100))
     assert slow.code == close_codes.TOO_SLOW
+
+
+async def test_values_of_many_groups_are_bounded_together(monkeypatch):
+    """One socket in many groups is held no more for than one in a single one; nothing is left behind by it."""
+    monkeypatch.setattr(laggards, "RETRY", 60)
+    audiences, slow = [Audience(LIMIT) for _ in range(20)], Socket()
+    slow.reads = False
+    for audience in audiences:
+        audience.add(slow, RAW)
+    for audience in audiences[:10]:
+        send(audience, ("x", b"x" * 100), ("x", b"y" * 100))
+    assert slow.code is None
+    assert laggards._held[slow] == LIMIT
+    send(audiences[10], ("x", b"x"))
+    assert slow.code == close_codes.TOO_SLOW
+    for audience in audiences:
+        audience.remove(slow, RAW)
+    assert slow not in laggards._held
 
 
 async def test_a_leaver_gets_nothing_of_what_it_missed(audience):

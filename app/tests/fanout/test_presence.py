@@ -236,6 +236,33 @@ async def test_a_mass_join_is_no_storm(hubs):
     await watcher.sees("watcher")
 
 
+async def test_coming_and_going_all_the_time_is_no_storm(hubs):
+    """One client that joins and leaves without end makes its process speak once an interval; the last word is right."""
+    watcher = await Client().join(hubs[0], "watcher", watch=True)
+    layer, told = hubs[1]._layer, []
+    announce, restless = layer.announce, Client()
+    own = hubs[1]._heartbeat.process
+
+    async def counted(group, part):
+        told.extend([part] if part.process == own else [])
+        await announce(group, part)
+
+    layer.announce = counted
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    while clock() - began < 5 * roster.INTERVAL:
+        await restless.join(hubs[1], "restless")
+        hubs[1].leave(restless.entry.subscription)
+        await asyncio.sleep(0.005)
+    assert len(told) <= 2 + (clock() - began) / roster.INTERVAL
+    await watcher.sees("watcher")
+    async with asyncio.timeout(LIMIT):
+        while hubs[1]._members:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+    assert told[-1].count == 0
+    assert len(told) <= 2 + (clock() - began) / roster.INTERVAL
+
+
 async def test_a_process_that_dies_without_a_word_is_gone_in_time(hubs):
     """It beats no more, and within the promised time (here a tenth) its members are gone; the living stay."""
     ada = await Client().join(hubs[0], "Ada", watch=True)
@@ -335,3 +362,31 @@ async def test_closing_a_hub_says_its_last_words(hubs):
     hubs[1].leave(bob.entry.subscription)
     await hubs[1].aclose()
     assert sorted(part.count for part in await hubs[0]._layer.presence(GROUP)) == [0, 1]
+
+
+async def test_processes_that_are_gone_for_long_are_forgotten(monkeypatch):
+    """Replicas come and go for months: a heartbeat knows those of the last minute."""
+    monkeypatch.setattr(heartbeat, "BEAT_EVERY", 0)
+    layer, gone = InMemoryChannelLayer(), []
+    beating = heartbeat.Heartbeat(layer, gone.append, lambda: None)
+    for number in range(20):
+        beating._judge(frozenset({beating.process, f"old {number}"}))
+    for _ in range(heartbeat.FORGOTTEN):
+        beating._judge(frozenset({beating.process}))
+    assert beating._known == {beating.process}
+    assert not beating._doubts
+    assert frozenset().union(*gone) == {f"old {number}" for number in range(20)}
+
+
+@pytest.mark.parametrize("request_name", ["memory", "redis_server"])
+async def test_a_layer_forgets_a_hub_that_is_closed(request, request_name):
+    """Hubs that come and go, as in tests or with event loops, leave nothing with the layer."""
+    own = request_name == "memory"
+    layer = InMemoryChannelLayer() if own else RedisChannelLayer(hosts=[request.getfixturevalue(request_name).url])
+    for _ in range(3):
+        hub = Hub(layer)
+        await Client().join(hub, "x")
+        await hub.aclose()
+        await hub.aclose()
+    assert own or not layer._get_layer().callbacks
+    await layer.flush()

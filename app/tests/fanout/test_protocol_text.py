@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 import fanout
-from fanout import close_codes, errors, feed, history, presence, protocol
+from fanout import close_codes, errors, feed, follower, history, presence, protocol
+from fanout.http import events, poll, polled, problems
 
 TEXT = (Path(fanout.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -55,3 +56,24 @@ def test_the_limits_are_the_codes():
     assert f"{protocol.INFO_LIMIT} bytes" in TEXT
     assert f"more than {presence.MEMBERS_LIMIT} members" in TEXT
     assert f"within {history.KEY_WINDOW / 60:g} minutes" in TEXT
+    assert f"for {follower.STALL_LIMIT:g} s is closed" in TEXT
+
+
+def test_every_code_of_http_is_explained_with_its_status():
+    """Both tables of statuses are those of the code."""
+    section = TEXT.split("\n## Over plain HTTP\n")[1].split("\n## ")[0]
+    told = {
+        code: int(status)
+        for codes, status in re.findall(r"^\| (`.*`) \| (\d{3})\b.* \|$", section, re.MULTILINE)
+        for code in re.findall(r"\w+", codes)
+    }
+    assert told == {error.code: int(status) for error, status in problems.STATUSES.items()} | problems.HTTP_CODES
+
+
+def test_the_times_and_limits_of_http_are_the_codes():
+    """Figures in the text are those of the constants."""
+    section = TEXT.split("\n## Over plain HTTP\n")[1].split("\n## ")[0]
+    assert f"after {events.HEARTBEAT:g} s of silence" in section
+    assert f"within {poll.WAIT} s" in section
+    assert f"0 to {poll.WAIT} seconds" in section
+    assert f"cut at {polled.ANSWER_LIMIT >> 20} MiB" in section

@@ -15,6 +15,7 @@ import pytest
 
 from fleet import nginx, packages
 from tests import certificates
+from tests.replicas import start  # noqa: F401  # a fixture
 
 PAGE = "x" * 4096
 
@@ -51,10 +52,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/dies":
             self.close_connection = True
             return
-        if self.path.startswith("/events/"):
+        if "back" in self.path and (place := self.headers["X-Send-Back"]):
+            self.send_back(place)
+            return
+        if self.path.startswith("/events"):
             self.stream()
             return
-        body = json.dumps({"headers": dict(self.headers), "method": self.command, "page": PAGE}).encode()
+        body = json.dumps(
+            {"headers": dict(self.headers), "method": self.command, "path": self.path, "page": PAGE}
+        ).encode()
         self.send_response(503 if self.path == "/sick" else 200)
         self.send_header("X-Replica", self.server.name)
         self.send_header("Content-Type", "application/json")
@@ -65,6 +71,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.do_GET()
+
+    def send_back(self, place):
+        """Have nginx ask again."""
+        self.send_response(503)
+        self.send_header("X-Accel-Redirect", place)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def stream(self):
         """Send one event, then stay silent until the client goes."""

@@ -108,6 +108,36 @@ def test_the_client_cannot_name_the_root_path(edge):
     assert "Daphne-Root-Path" not in edge.told(headers={"Daphne-Root-Path": "/evil"})
 
 
+@pytest.mark.parametrize("path", ["/back%2f%20?a=b%20c", "/poll/back"])
+def test_a_request_that_is_sent_back_comes_again_as_it_was(edge, path):
+    """Path, method, body and headers are the client's; it notices nothing."""
+    edge.start("web-1")
+    status, headers, body = edge.request(path, "POST", b"body", {"X-Own": "1", "Upgrade": "other"})
+    told = json.loads(body)
+    assert (status, headers["X-Replica"], told["method"], told["path"]) == (200, "web-1", "POST", path)
+    assert (told["headers"]["X-Own"], told["headers"]["Content-Length"]) == ("1", "4")
+    assert (told["headers"]["Upgrade"], told["headers"]["Connection"]) == ("other", "upgrade")
+    assert "X-Accel-Redirect" not in headers
+
+
+def test_a_client_cannot_have_its_request_sent_back(edge):
+    """Leave is nginx' alone: for pages, WebSockets and streams, not for what has rules of its own."""
+    edge.start("web-1")
+    for path, place in (("/", "@again"), ("/poll/x", "@stream-again"), ("/healthz", None), ("/readyz", None)):
+        assert edge.told(path, {"X-Send-Back": "@evil"}).get("X-Send-Back") == place
+
+
+def test_a_stream_that_is_sent_back_is_not_buffered(edge):
+    """What holds for a stream holds when it comes again."""
+    edge.start("web-1")
+    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=10)
+    connection.request("GET", "/events/back", headers={"Accept-Encoding": "gzip"})
+    answer = connection.getresponse()
+    assert answer.readline() == b"data: one\n"
+    answer.close()
+    connection.close()
+
+
 def test_operations_are_for_this_machine_alone(make_edge):
     """A client behind a trusted proxy is refused; the same path is open to loopback."""
     edge = make_edge(trusted_proxies=("127.0.0.1/32",))
@@ -179,11 +209,12 @@ def test_responses_are_compressed_on_the_fly(edge):
     assert len(body) < 2000
 
 
-def test_an_event_goes_out_when_it_comes(edge):
+@pytest.mark.parametrize("path", ["/events/chat.lobby", "/events?group=chat.lobby&group=chat.b"])
+def test_an_event_goes_out_when_it_comes(edge, path):
     """A stream is neither buffered nor compressed."""
     edge.start("web-1")
     connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=10)
-    connection.request("GET", "/events/chat.lobby", headers={"Accept-Encoding": "gzip"})
+    connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
     answer = connection.getresponse()
     assert answer.readline() == b"data: one\n"
     answer.close()

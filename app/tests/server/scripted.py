@@ -1,7 +1,8 @@
 """An ASGI application that does what its client tells it; the tests run it in real server processes.
 
 HTTP: `/` tells the scope, `/hold` answers when the process gets SIGUSR1, `/stream` answers in two parts, the second
-when the process gets it; `/body` tells how many bytes of a body came.
+when the process gets it; `/body` tells how many bytes of a body came. `/flood` sends FLOOD parts as fast as it may,
+`/half` leaves its answer half said, `/mute` says none.
 WebSocket: the query is a list of ASGI messages to send; then comes an echo until the client goes.
 What it notes it says on standard error, where the test can wait for it.
 `/watch` and `/early` say at their functions what they are for.
@@ -17,6 +18,9 @@ import time
 from urllib.parse import unquote
 
 from server import sockets
+
+FLOOD = 500
+"""Parts of 64 KiB: more than any kernel buffers."""
 
 room = {}
 changed = asyncio.Condition()
@@ -54,6 +58,8 @@ async def application(scope, receive, send):
 async def http(scope, receive, send, path):
     if path == "/hold":
         await released()
+    if path == "/mute":
+        return
     if path == "/endless":
         await endless(receive, send)
         return
@@ -65,7 +71,21 @@ async def http(scope, receive, send, path):
     if path == "/stream":
         await send({"type": "http.response.body", "body": b"first\n", "more_body": True})
         await released()
+    if path == "/half":
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        return
+    if path == "/flood":
+        await flood(send)
     await send({"type": "http.response.body", "body": json.dumps(told).encode()})
+
+
+async def flood(send):
+    """Send all parts; say which one had to wait for the client."""
+    for number in range(FLOOD):
+        part = asyncio.create_task(send({"type": "http.response.body", "body": bytes(1 << 16), "more_body": True}))
+        if not (await asyncio.wait({part}, timeout=1))[0]:
+            note(f"part {number} waits")
+        await part
 
 
 async def endless(receive, send):

@@ -1,5 +1,6 @@
 """HTTP of a real replica on its own sockets: kept connections, HTTP/2, and clients that mean no good."""
 
+import http.client
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from tests import certificates
 from tests.misbehaving import BOMBS, are_cut_off, bystander, everything, explode, request
 from tests.replicas import LIMIT
+from tests.server.scripted import FLOOD
 
 APPLICATION = "scripted:application"
 
@@ -87,6 +89,45 @@ def test_a_header_that_daphne_cant_decode_is_the_clients_fault(server, kind, nam
     assert "Traceback" not in server.log
 
 
+# -- answers that take their time ---------------------------------------------------------------------------
+
+
+def test_an_application_waits_for_a_client_that_does_not_read(server):
+    """What is queued for it stays bounded; when it reads on, it gets the rest."""
+    with server.http() as connection:
+        connection.request("GET", "/flood")
+        part = int(server.said(r"noted: part (\d+) waits")[1])
+        assert part << 16 < 4 << 20
+        answer = connection.getresponse()
+        body = answer.read()
+        assert (len(body) > FLOOD << 16, body[-1:]) == (True, b"}")
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 200
+
+
+def test_a_client_that_goes_lets_the_application_go_on(server):
+    """Whoever waits for it is told, and nothing is left of it."""
+    with server.http() as connection:
+        connection.request("GET", "/flood")
+        server.said(r"noted: part \d+ waits")
+    bystander(lambda: server.get()[0])
+    assert "Traceback" not in server.log
+
+
+def test_an_answer_that_stays_half_said_is_seen_to_be_cut(server):
+    """Not taken for a whole one, and nobody waits for the rest."""
+    with server.http() as connection:
+        connection.request("GET", "/half")
+        with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+            connection.getresponse().read()
+
+
+def test_an_application_that_says_nothing_is_an_error(server):
+    """500, at once."""
+    status, _, body = server.get("/mute")
+    assert (status, b"has not answered" in body) == (500, True)
+
+
 # -- HTTP/2 -------------------------------------------------------------------------------------------------
 
 
@@ -143,6 +184,15 @@ def test_httpx_gets_pages_over_one_http2_connection(http2):
         answer = http2.get(f"/{n}")
         assert (answer.http_version, answer.status_code, answer.headers["X-Replica"]) == ("HTTP/2", 200, "tls-1")
         assert (answer.json()["path"], answer.json()["http_version"]) == (f"/{n}", "2")
+
+
+def test_an_application_waits_for_a_client_of_http2_that_does_not_read(http2, secure):
+    """Flow control of the stream; then the client gets all of it."""
+    with http2.stream("GET", "/flood") as answer:
+        parts = answer.iter_raw()
+        next(parts)
+        secure.said(r"noted: part \d+ waits")
+        assert sum(map(len, parts)) > (FLOOD - 1) << 16
 
 
 def test_httpx_gets_a_streamed_answer_over_http2_as_it_comes(http2, secure):

@@ -30,8 +30,9 @@ redis.call("HSET", KEYS[1], "offset", id)
 redis.call("PEXPIRE", KEYS[1], ARGV[8])
 redis.call("PEXPIRE", KEYS[2], ARGV[4])
 local oldest = now - tonumber(ARGV[4])
-for _, entry in ipairs(redis.call("XRANGE", KEYS[2], "-", "+", "COUNT", TRIM_AT_ONCE)) do
-  if tonumber(entry[2][2]) >= oldest then break end
+for _ = 1, TRIM_AT_ONCE do
+  local entry = redis.call("XRANGE", KEYS[2], "-", "+", "COUNT", 1)[1] -- one: its body comes along, of up to 512 KiB
+  if not entry or tonumber(entry[2][2]) >= oldest then break end
   redis.call("XDEL", KEYS[2], entry[1])
 end
 if ARGV[6] ~= "0" then

@@ -1,20 +1,4 @@
-/**
- * The groups we want to be in, whatever the connection does: joined anew on each one, behind what was heard last.
- *
- * @typedef {import("./protocol.js").Frame} Frame
- * @typedef {import("./positions.js").Position} Position
- * @typedef {import("./outbox.js").Answers} Answers
- *
- * @typedef {object} Membership
- * @property {number} last How many older publications the first join asks for.
- * @property {boolean} joined On this connection; nothing of the group is heard before.
- * @property {boolean} ephemeral As the last `joined` said.
- * @property {Position | null} position Behind the last publication that a listener was given.
- * @property {number} recovering Recovered publications still to come.
- * @property {Promise<void>} first Settled by the first answer to it.
- * @property {() => void} resolve
- * @property {(error: FanoutError) => void} reject
- */
+// The groups we want to be in: joined anew on each connection, behind what was heard last.
 import { placeOf, positionOf, recoveredOf } from "./positions.js";
 import { FanoutError } from "./protocol.js";
 import { retryDelay } from "./retry.js";
@@ -22,44 +6,26 @@ import { retryDelay } from "./retry.js";
 const TRY_AGAIN_LATER = 1013;
 
 export class Memberships {
-  /** @type {Map<string, Membership>} */ #groups = new Map();
+  /** Of each: `joined` on this connection, `position` behind what a listener got, `recovering` ones still to come. */
+  #groups = new Map();
 
-  /**
-   * @param {object} line
-   * @param {(text: string, answers: Answers) => boolean} line.request Send a frame; false when there is no connection.
-   * @param {() => unknown} line.connection What tells this connection from the next one.
-   * @param {(type: string, detail: unknown) => void} line.emit
-   * @param {(error: FanoutError) => void} line.report
-   * @param {() => number} line.random
-   */
   constructor({ request, connection, emit, report, random }) {
-    this.request = request;
-    this.connection = connection;
-    this.emit = emit;
-    this.report = report;
-    this.random = random;
+    Object.assign(this, { request, connection, emit, report, random });
   }
 
-  /** The names of all groups. */
   get names() {
     return [...this.#groups.keys()];
   }
 
-  /** Whether a group is known to be ephemeral.
-   * @param {string} group
-   */
   isEphemeral(group) {
     return Boolean(this.#groups.get(group)?.ephemeral);
   }
 
-  /** Want to be in a group. Resolved by the first `joined`, rejected when the server refuses.
-   * @param {string} group @param {number} last So many older publications come first.
-   * @returns {Promise<void>}
-   */
-  add(group, last) {
+  add(group, { last = 0, presence, info }) {
     const known = this.#groups.get(group);
     if (known) return known.first;
-    /** @type {any} */ const membership = { last, joined: false, ephemeral: false, position: null, recovering: 0 };
+    const wish = { last, presence, info };
+    const membership = { wish, joined: false, ephemeral: false, position: null, recovering: 0 };
     membership.first = new Promise((resolve, reject) => Object.assign(membership, { resolve, reject }));
     membership.first.catch(() => {}); // `leave` before the answer is no unhandled error
     this.#groups.set(group, membership);
@@ -67,9 +33,6 @@ export class Memberships {
     return membership.first;
   }
 
-  /** Want to be in a group no more; false if that was so already.
-   * @param {string} group
-   */
   remove(group) {
     const membership = this.#groups.get(group);
     if (!membership) return false;
@@ -78,17 +41,23 @@ export class Memberships {
     return true;
   }
 
-  /** Join a group on this connection, behind what was heard of it.
-   * @param {string} group @param {number} [failures]
-   */
+  joins() {
+    return this.names.map((group) => this.#join(group));
+  }
+
+  #join(group) {
+    const { position, wish } = this.#groups.get(group);
+    const { last, presence, info } = wish;
+    return { type: "join", group, ...(position ? { since: position } : last && { last }), ...(presence && { presence }), info };
+  }
+
   enter(group, failures = 0) {
     const membership = this.#groups.get(group);
     if (!membership) return;
-    const { position, last } = membership;
     const connection = this.connection();
     const current = () => connection === this.connection() && membership === this.#groups.get(group);
     membership.joined = false;
-    this.request(JSON.stringify({ type: "join", group, ...(position ? { since: position } : last && { last }) }), {
+    this.request(JSON.stringify(this.#join(group)), {
       resolve: (frame) => current() && this.#joined(membership, group, frame),
       reject: (error) => {
         if (!current()) return; // the next connection joins again
@@ -104,9 +73,6 @@ export class Memberships {
     });
   }
 
-  /** Take a publication: it is told unless it is known; a hole is asked for.
-   * @param {Frame} frame
-   */
   published(frame) {
     const { group = "" } = frame;
     const membership = this.#groups.get(group);
@@ -124,9 +90,6 @@ export class Memberships {
     this.emit("publication", { ...frame, recovered });
   }
 
-  /** Take a reset: publications up to its position are missing.
-   * @param {Frame} frame
-   */
   reset(frame) {
     const { group = "", reason } = frame;
     const [membership, position] = [this.#groups.get(group), positionOf(frame)];
@@ -135,17 +98,21 @@ export class Memberships {
     this.emit("reset", { group, reason, ...position });
   }
 
-  /** @param {Membership} membership @param {string} group @param {Frame} frame */
+  present({ type, ...change }) {
+    if (this.#groups.get(change.group)?.joined) this.emit("presence", change);
+  }
+
   #joined(membership, group, frame) {
     const [end, recovered] = [positionOf(frame), recoveredOf(frame)];
+    const { replica, reset, member, presence } = frame;
     membership.joined = true;
     membership.ephemeral = !end;
     membership.recovering = end ? recovered : 0;
     // What is recovered tells its own epochs; until then the position is what it was.
-    const epoch = (!frame.reset && recovered && membership.position?.epoch) || end?.epoch;
+    const epoch = (!reset && recovered && membership.position?.epoch) || end?.epoch;
     membership.position = end && { epoch, offset: end.offset - recovered };
     membership.resolve();
-    this.emit("joined", { group, replica: frame.replica, recovered, reset: frame.reset });
-    if (frame.reset) this.emit("reset", { group, reason: frame.reset, ...end });
+    this.emit("joined", { group, replica, recovered, reset, ...(member && { member }), ...(presence && { presence }) });
+    if (reset) this.emit("reset", { group, reason: reset, ...end });
   }
 }

@@ -1,62 +1,29 @@
-/**
- * Publications until they are acknowledged: sent again with the same key, so that each is in its group once.
- *
- * One publication of a group is under way at a time, and the next one only when its fate is known: that keeps their order.
- *
- * @typedef {import("./positions.js").Position} Position
- *
- * @typedef {object} Answers
- * @property {(frame: import("./protocol.js").Frame) => void} resolve
- * @property {(error: FanoutError) => void} reject
- *
- * @typedef {object} Entry
- * @property {string} group
- * @property {string} text  The frame without its id, as it was when `publish` was called.
- * @property {boolean} busy It is under way, or waits for its next attempt.
- * @property {boolean} tried It has been sent: it may have arrived.
- * @property {number} failures Attempts in a row that the server could not serve.
- * @property {(position: Position | null) => void} resolve
- * @property {(error: FanoutError) => void} reject
- * @property {ReturnType<typeof setTimeout>} limit
- * @property {ReturnType<typeof setTimeout>} [pause]
- */
+// Publications until they are acknowledged: sent again with the same key, so that each is in its group once; the next
+// one of a group when the fate of the one before is known, which keeps their order.
 import { positionOf } from "./positions.js";
 import { FanoutError, publishFrame } from "./protocol.js";
 import { retryDelay } from "./retry.js";
 
-/** A publication that was not acknowledged within this time, in ms, is given up; far below the server's memory for keys (5 minutes). */
+/** ms after which one is given up; far below the server's memory for keys (5 minutes). */
 export const PUBLISH_MS = 60_000;
 
-/** Failures that the wait between two attempts grows with: it stays below 4 s, a small part of PUBLISH_MS. */
+/** Failures that the wait grows with: it stays below 4 s. */
 const FAILURES = 3;
 const ABNORMAL = 1006;
 
 export class Outbox {
-  /** @type {Map<string, Entry[]>} */ #queues = new Map();
+  /** By group. `busy`: under way, or waiting for the next attempt; `tried`: it may have arrived. */
+  #queues = new Map();
 
-  /**
-   * @param {object} line
-   * @param {(text: string, answers: Answers) => boolean} line.request Send a frame; false when there is no connection.
-   * @param {(group: string) => boolean} line.mayRepeat Whether the server tells repeats by their key.
-   * @param {(error: FanoutError) => void} line.report
-   * @param {() => number} line.random
-   */
+  /** `mayRepeat(group)`: whether the server tells repeats there. */
   constructor({ request, mayRepeat, report, random }) {
-    this.request = request;
-    this.mayRepeat = mayRepeat;
-    this.report = report;
-    this.random = random;
+    Object.assign(this, { request, mayRepeat, report, random });
   }
 
-  /** Resolved with the position when it is acknowledged (null in an ephemeral group), rejected when it is refused or given up.
-   * @param {string} group @param {unknown} data
-   * @returns {Promise<Position | null>}
-   */
   publish(group, data) {
     const text = publishFrame(group, data);
     return new Promise((resolve, reject) => {
       const limit = setTimeout(() => this.#end(entry, givenUp(entry)), PUBLISH_MS);
-      /** @type {Entry} */
       const entry = { group, text, busy: false, tried: false, failures: 0, resolve, reject, limit };
       const queue = this.#queues.get(group);
       if (queue) queue.push(entry);
@@ -74,12 +41,10 @@ export class Outbox {
     }
   }
 
-  /** There will be no connection: give everything up. */
   close() {
     for (const entry of [...this.#queues.values()].flat()) this.#end(entry, givenUp(entry));
   }
 
-  /** @param {string} group */
   #sendFirst(group) {
     const entry = this.#queues.get(group)?.[0];
     if (!entry || entry.busy) return;
@@ -90,7 +55,6 @@ export class Outbox {
     entry.tried ||= entry.busy;
   }
 
-  /** @param {Entry} entry @param {FanoutError} error */
   #failed(entry, error) {
     const { group } = entry;
     if (error.code === "unavailable") {
@@ -107,7 +71,6 @@ export class Outbox {
     }
   }
 
-  /** @param {Entry} entry @param {FanoutError | null} error @param {Position | null} [position] */
   #end(entry, error, position = null) {
     clearTimeout(entry.limit);
     clearTimeout(entry.pause);
@@ -120,7 +83,6 @@ export class Outbox {
   }
 }
 
-/** @param {Entry} entry */
 function givenUp({ tried }) {
   return tried
     ? new FanoutError("unacknowledged", "The server did not confirm this in time. It may have arrived or not.")

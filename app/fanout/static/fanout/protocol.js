@@ -1,14 +1,6 @@
-/**
- * Frames, errors and addresses of the subprotocol `fanout.v1`, without a socket.
- *
- * @typedef {{type: string, id?: number, group?: string, [key: string]: any}} Frame
- */
-
 export const SUBPROTOCOL = "fanout.v1";
 
-/** Why something was refused: `code` for programs (the server's, or `not_connected`, `unacknowledged`, `left`), a sentence for people. */
 export class FanoutError extends Error {
-  /** @param {string} code @param {string} message */
   constructor(code, message) {
     super(message);
     this.name = "FanoutError";
@@ -16,10 +8,6 @@ export class FanoutError extends Error {
   }
 }
 
-/** The frame in a message, or null for what is none.
- * @param {unknown} text
- * @returns {Frame | null}
- */
 export function parseFrame(text) {
   if (typeof text !== "string") return null;
   try {
@@ -30,23 +18,17 @@ export function parseFrame(text) {
   }
 }
 
-/** A key that no other publication has. Pages without HTTPS have no `randomUUID`. */
+/** Pages without HTTPS have no `randomUUID`. */
 export function newKey() {
   if (globalThis.crypto.randomUUID) return crypto.randomUUID();
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A publish frame with a key of its own, as text: what happens to `data` afterwards does not change it.
- * @param {string} group @param {unknown} data
- */
+/** As text: what happens to `data` afterwards does not change it. */
 export const publishFrame = (group, data) => JSON.stringify({ type: "publish", group, key: newKey(), data });
 
-/** The same frame with an id. @param {string} text @param {number} id */
 export const numbered = (text, id) => `{"id":${id},${text.slice(1)}`;
 
-/** The WebSocket address of a path or URL, seen from a page.
- * @param {string} url @param {string} [base]
- */
 export function socketUrl(url, base = globalThis.location?.href) {
   const absolute = new URL(url, base);
   absolute.protocol = absolute.protocol.replace(/^http/, "ws");

@@ -1,22 +1,14 @@
-/**
- * When to come back after a socket has closed: pure arithmetic, no clock and no socket.
- *
- * @typedef {object} Closed
- * @property {number} code     WebSocket close code; 1006 when nothing was said.
- * @property {number} failures Attempts in a row, before this connection, that did not last; 0 when it had lasted.
- * @property {number} [hint]   Milliseconds over which the server asked to spread (its `reconnect` frame).
- * @property {boolean} [offline] The browser says that there is no network.
- */
+// When to come back, in ms.
 
-/** First step of the backoff in ms: a replica that died is replaced by another one at once. */
+/** First step of the backoff. */
 export const BASE_MS = 500;
-/** Longest wait in ms: a fleet that is down for long is asked twice a minute by each page. */
+/** Longest wait: a fleet that is down for long. */
 export const CAP_MS = 30_000;
-/** Shortest wait in ms: full jitter may say 0, and a page must not spin. */
+/** Shortest wait: full jitter may say 0. */
 export const FLOOR_MS = 100;
-/** Spread in ms of the clients of a replica that left as planned: others are ready to take them. */
+/** Spread of the clients of a replica that left as planned. */
 export const HANDOVER_MS = 250;
-/** Failures that "try again later" (1013) counts for: the wait begins at up to 4 s. */
+/** Failures that 1013 counts for. */
 const LATER_FAILURES = 3;
 
 const NORMAL = 1000;
@@ -24,18 +16,11 @@ const GOING_AWAY = 1001;
 const SERVICE_RESTART = 1012;
 const TRY_AGAIN_LATER = 1013;
 
-/** Whether coming back could help: 1000 is the end that both wanted, and from 4400 on the server says that the same
- * words would be refused again. Behind 1009 the client comes back without the message that was too large.
- * @param {number} code
- */
+/** From 4400 on the same words would be refused again. */
 export const mayReturn = (code) => code !== NORMAL && code < 4400;
 
-/** Milliseconds until the next attempt.
- * @param {Closed} closed
- * @param {() => number} [random] Returns a number in [0, 1).
- */
 export function retryDelay({ code, failures, hint, offline }, random = Math.random) {
-  // The event `online` ends this wait early; the attempt itself is for servers on this very machine.
+  // `online` ends this wait early.
   if (offline) return CAP_MS;
   if (failures === 0 && hint !== undefined) return random() * Math.min(CAP_MS, Math.max(0, hint));
   if (failures === 0 && (code === GOING_AWAY || code === SERVICE_RESTART)) return random() * HANDOVER_MS;

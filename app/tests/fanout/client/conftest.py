@@ -92,8 +92,11 @@ class Publisher:
     async def data(self, group):
         """All that is in the group's stream."""
         top = await self._layer.top(group)
-        all_of_it = Position(top.position.epoch, 0), top.position.offset
-        return [json.loads(publication.data) for publication in await self._layer.read(group, *all_of_it)]
+        read = []
+        while len(read) < top.position.offset:
+            behind = Position(top.position.epoch, len(read))
+            read += await self._layer.read(group, behind, top.position.offset)
+        return [json.loads(publication.data) for publication in read]
 
     async def close(self):
         await self._layer.flush()

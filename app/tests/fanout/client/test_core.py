@@ -160,6 +160,17 @@ def test_a_hole_among_the_recovered_is_told(core):
     assert [type(event) for event in publication(core, 1) + publication(core, 3)] == [Publication, Reset, Publication]
 
 
+def test_a_reset_among_the_recovered_ends_them(core):
+    """What was trimmed while we were behind is told once; what follows is live, behind the reset's position."""
+    join(core, offset=5, recovered=5, last=5)
+    assert numbers(publication(core, 1)) == [1]
+    assert hears(core, "reset", group=GROUP, epoch="e", offset=9, reason="trimmed") == [
+        Reset(GROUP, Position("e", 9), "trimmed")
+    ]
+    (message,) = publication(core, 10)
+    assert (message.position, message.recovered) == (Position("e", 10), False)
+
+
 def test_an_ephemeral_group_has_no_positions(core):
     """What comes is told; nothing is known or missing."""
     assert join(core, epoch=None, offset=None, recovered=None) == [Joined(GROUP, "web-1")]

@@ -229,6 +229,18 @@ test("a hole in what was recovered is told as a reset", async () => {
   assert.deepEqual(datas(publications), ["a10"]);
 });
 
+test("a reset among what is recovered ends it: what follows is live", async () => {
+  const client = await durable();
+  const [publications, resets] = [recorded(client, "publication"), recorded(client, "reset")];
+  comeBack();
+  await joinedAt(20, { recovered: 13 });
+  publish(8);
+  FakeSocket.last.say({ type: "reset", group: LOBBY, epoch: "a", offset: 40, reason: "trimmed" });
+  publish(41);
+  assert.deepEqual(resets, [{ group: LOBBY, reason: "trimmed", epoch: "a", offset: 40 }]);
+  assert.deepEqual(publications.map(({ data, recovered }) => [data, recovered]), [["a8", true], ["a41", false]]);
+});
+
 test("a reset is an event, and the position goes on behind it", async () => {
   const client = await durable();
   const [publications, resets] = [recorded(client, "publication"), recorded(client, "reset")];

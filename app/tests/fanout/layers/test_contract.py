@@ -10,7 +10,9 @@ import pytest
 from asgiref.sync import async_to_sync
 from channels.exceptions import ChannelFull
 
+from fanout.history import READ_BYTES, History
 from fanout.layers import FanoutLayer, InMemoryChannelLayer
+from fanout.positions import Position
 from fanout.presence import Part
 
 MANY = 200
@@ -599,6 +601,37 @@ class TestHub:
         await other.publish("chat.lobby", b"2")
         first, second = await inbox.next(), await inbox.next()
         assert 1e9 < first.published_at <= second.published_at
+
+
+class TestReads:
+    """A stream is read in portions."""
+
+    @pytest.mark.parametrize(
+        ("size", "count", "portions"),
+        [(1, 600, [256, 256, 88]), (100_000, 5, [2, 2, 1]), (READ_BYTES + 1, 3, [1, 1, 1])],
+        ids=["many", "large", "larger than a portion"],
+    )
+    async def test_a_read_is_bounded(self, layer, other, size, count, portions):
+        """It returns the first publications, as many as bytes and number allow, at least one; all come by and by."""
+        for _ in range(count):
+            position = await layer.append(GROUPS[0], b"1" * size, History())
+        read, got = [], []
+        while len(got) < count:
+            part = await other.read(GROUPS[0], Position(position.epoch, len(got)), count)
+            read.append(len(part))
+            got += part
+        assert read == portions
+        assert [each.position.offset for each in got] == list(range(1, count + 1))
+        assert await other.read(GROUPS[0], position, count + 100) == []
+
+    async def test_a_read_ends_where_it_is_asked_to(self, layer, other):
+        """Nothing behind `through`, and nothing before `after`."""
+        for _ in range(40):
+            position = await layer.append(GROUPS[0], b"1", History(size=30))
+        read = await other.read(GROUPS[0], Position(position.epoch, 20), 25)
+        assert [each.position.offset for each in read] == [21, 22, 23, 24, 25]
+        read = await other.read(GROUPS[0], Position(position.epoch, 0), 12)
+        assert [each.position.offset for each in read] == [11, 12]
 
 
 def part(process, number, *members):

@@ -1,65 +1,103 @@
-"""How commands share round trips; Redis is a stand-in that a test can hold and break."""
+"""How commands share round trips; behind a real socket stands what a test can hold and break as no Redis can be."""
 
 import asyncio
+import tempfile
+from contextlib import asynccontextmanager
+from pathlib import Path
 
+import hiredis
 import pytest
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.asyncio.connection import ConnectionPool, UnixDomainSocketConnection
+from redis.exceptions import MovedError, ReadOnlyError, ResponseError
 
 from fanout.errors import Unavailable
+from fanout.history import READ_BYTES
+from fanout.layers import publisher as module
 from fanout.layers.publisher import BATCH_LIMIT, Publisher
+from fanout.layers.shard import HISTORY_BATCH
+
+ERRORS = {
+    "WRONG": "-ERR wrong",
+    "READONLY": "-READONLY You can't write against a read only replica.",
+    "MOVED": "-MOVED 3999 127.0.0.1:6381",
+    "LOADING": "-LOADING Redis is loading the dataset in memory",
+    "GARBAGE": "?what is this",
+}
+"""Commands and what is answered to them."""
+CUT = "CUT"
+"""A command that is answered by cutting the connection."""
 
 
-class StandIn:
-    """A pool with one connection, whose every round trip waits for `go`; `failures` says which trips fail, and how."""
-
-    socket_timeout = 1
+class Held:
+    """Answers each command with itself, one read after the other, when it may `go`; `batches` are what it has read."""
 
     def __init__(self) -> None:
         self.batches = []
-        self.failures = {}
+        self.connections = 0
         self.go = asyncio.Event()
-        self.taken = False
-        self._answers = []
+        self.left = asyncio.Event()
+        self._writers = []
 
-    async def get_connection(self):
-        assert not self.taken, "a connection was not given back"
-        self.taken = True
-        return self
+    async def serve(self, reader, writer):
+        self.connections += 1
+        self._writers.append(writer)
+        parser = hiredis.Reader(encoding="utf-8")
+        while data := await reader.read(1 << 20):
+            parser.feed(data)
+            batch = [tuple(command) for command in iter(parser.gets, False)]
+            self.batches.append(batch)
+            await self.go.wait()
+            for command in batch:
+                if command[0] == CUT:
+                    break
+                writer.write(self._answer(command))
+            else:
+                continue
+            break
+        self.left.set()
+        writer.close()
 
-    async def release(self, connection):
-        self.taken = False
+    @staticmethod
+    def _answer(command):
+        if command[0] in ERRORS:
+            return f"{ERRORS[command[0]]}\r\n".encode()
+        return hiredis.pack_command(command)
 
-    async def disconnect(self, nowait):
-        self._answers.clear()
+    def cut(self):
+        """Cut every connection."""
+        for writer in self._writers:
+            writer.close()
 
-    def pack_commands(self, commands):
-        return commands
 
-    async def send_packed_command(self, commands, check_health):
-        self.batches.append(list(commands))
-        self._answers += commands
-
-    async def read_response(self, disable_decoding):
-        failure = self.failures.get(len(self.batches))
-        await self.go.wait()
-        if failure:
-            raise failure
-        command = self._answers.pop(0)
-        if command[0] == "WRONG":
-            raise ResponseError("wrong")
-        return command
+@asynccontextmanager
+async def listening(held):
+    """A pool of redis-py for what listens on a unix socket."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "redis.sock")
+        async with await asyncio.start_unix_server(held.serve, path):
+            pool = ConnectionPool(
+                connection_class=UnixDomainSocketConnection, path=path, protocol=2, driver_info=None, max_connections=1
+            )
+            yield pool
+            held.go.set()
+            await pool.disconnect()
+            held.cut()
 
 
 @pytest.fixture
 async def redis():
-    return StandIn()
+    return Held()
 
 
 @pytest.fixture
 async def publisher(redis):
-    return Publisher(redis)
+    async with listening(redis) as pool:
+        yield Publisher(pool)
+
+
+def answered(*commands):
+    """What is answered to commands."""
+    return [[part.encode() for part in command] for command in commands]
 
 
 async def under_way(publisher, redis, tools, *command):
@@ -75,63 +113,183 @@ async def test_callers_share_the_next_round_trip(publisher, redis, tools):
     first = await under_way(publisher, redis, tools, "A")
     calls = [await tools.begun(publisher.execute("B", number)) for number in range(5)]
     redis.go.set()
-    assert await asyncio.gather(first, *calls) == [("A",), *(("B", number) for number in range(5))]
-    assert redis.batches == [[("A",)], [("B", number) for number in range(5)]]
+    behind = [("B", str(number)) for number in range(5)]
+    assert await asyncio.gather(first, *calls) == answered(("A",), *behind)
+    assert redis.batches == [[("A",)], behind]
 
 
-async def test_a_round_trip_is_bounded(publisher, redis):
+async def test_a_round_trip_is_bounded(publisher, redis, tools):
     """No round trip carries more than its limit; the order holds over all of them."""
-    redis.go.set()
-    numbers = range(2 * BATCH_LIMIT + 1)
-    answers = await asyncio.gather(*(publisher.execute(number) for number in numbers))
-    assert answers == [(number,) for number in numbers]
-    assert [len(batch) for batch in redis.batches] == [BATCH_LIMIT, BATCH_LIMIT, 1]
-
-
-@pytest.mark.parametrize("failure", [RedisConnectionError("cut"), OSError("no such socket"), AttributeError("a bug")])
-async def test_a_failed_round_trip_fails_all_its_callers(publisher, redis, tools, failure):
-    """All callers of a failed round trip get Unavailable, without Redis' address; those of the next are served."""
-    redis.failures[2] = failure
     first = await under_way(publisher, redis, tools, "A")
-    doomed = [await tools.begun(publisher.execute("B", number)) for number in range(3)]
+    numbers = [str(number) for number in range(2 * BATCH_LIMIT + 1)]
+    calls = [await tools.begun(publisher.execute(number)) for number in numbers]
     redis.go.set()
-    assert await first == ("A",)
+    assert await asyncio.gather(first, *calls) == answered(("A",), *([number] for number in numbers))
+    assert max(map(len, redis.batches)) == BATCH_LIMIT
+
+
+async def test_a_round_trip_may_have_a_smaller_bound(redis):
+    """Who asks for what may take long asks for less at a time."""
+    async with listening(redis) as pool:
+        few = Publisher(pool, 2)
+        redis.go.set()
+        numbers = [str(number) for number in range(5)]
+        assert await asyncio.gather(*map(few.execute, numbers)) == answered(*([number] for number in numbers))
+        assert max(map(len, redis.batches)) == 2
+        await few.aclose()
+
+
+def test_a_round_trip_of_reads_is_short():
+    """What several reads of streams return together is a small part of what a second can carry."""
+    assert HISTORY_BATCH * READ_BYTES <= 4 << 20
+
+
+async def test_what_can_not_be_sent_harms_no_other(publisher, redis, tools):
+    """A command that can't be packed is its caller's error alone."""
+    first = await under_way(publisher, redis, tools, "A")
+    with pytest.raises(TypeError):
+        await publisher.execute("B", object())
+    redis.go.set()
+    assert [await first] == answered(("A",))
+
+
+@pytest.mark.parametrize("failure", [CUT, "LOADING", "GARBAGE"])
+async def test_a_failed_round_trip_fails_all_its_callers(publisher, redis, tools, failure):
+    """All callers of a failed round trip get Unavailable, without what Redis said; those of the next are served."""
+    first = await under_way(publisher, redis, tools, "A")
+    doomed = [await tools.begun(publisher.execute(failure)) for _ in range(3)]
+    redis.go.set()
+    assert [await first] == answered(("A",))
     errors = await asyncio.gather(*doomed, return_exceptions=True)
     assert [type(error) for error in errors] == [Unavailable] * 3
-    assert str(failure) not in str(errors[0])
-    assert await publisher.execute("C") == ("C",)
+    assert "can't be reached" in str(errors[0])
+    assert [await publisher.execute("C")] == answered(("C",))
+    assert redis.connections == 2
+
+
+async def test_an_error_that_nobody_foresaw_fails_the_round_trip(publisher, redis, tools, monkeypatch, caplog):
+    """A bug in what takes answers is logged and fails the round trip's callers; the next are served."""
+    redis.go.set()
+    take = publisher._take
+
+    def broken(answer):
+        monkeypatch.setattr(publisher, "_take", take)
+        raise AttributeError("a bug")
+
+    monkeypatch.setattr(publisher, "_take", broken)
+    with pytest.raises(Unavailable):
+        await publisher.execute("A")
+    assert "a bug" in caplog.text
+    assert [await publisher.execute("B")] == answered(("B",))
+
+
+async def test_no_connection_fails_whoever_waits_for_it(redis):
+    """When no connection can be made, whoever waits is told at once; a later call tries again."""
+    async with listening(redis) as pool:
+        publisher = Publisher(pool)
+        where = pool.connection_kwargs["path"]
+        pool.connection_kwargs["path"] = f"{where}.not"
+        calls = (publisher.execute("A"), publisher.execute("B"))
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(error) for error in errors] == [Unavailable] * 2
+        await pool.disconnect()
+        pool.reset()
+        pool.connection_kwargs["path"] = where
+        redis.go.set()
+        assert [await publisher.execute("C")] == answered(("C",))
 
 
 async def test_a_cut_connection_does_not_fail_those_who_wait(publisher, redis, tools):
     """Whoever waits behind a round trip whose connection was cut is served by the next connection."""
-    redis.failures[1] = RedisConnectionError("cut")
-    first = await under_way(publisher, redis, tools, "A")
+    first = await under_way(publisher, redis, tools, CUT)
     behind = await tools.begun(publisher.execute("B"))
     redis.go.set()
     with pytest.raises(Unavailable):
         await first
-    assert await behind == ("B",)
+    assert [await behind] == answered(("B",))
 
 
-async def test_a_silent_redis_fails_those_who_wait(publisher, redis, tools):
-    """Whoever waits behind a round trip that timed out is told at once, not after another timeout."""
-    redis.failures[1] = RedisTimeoutError("Timeout reading")
+async def test_a_connection_that_was_cut_while_idle_fails_nobody(publisher, redis, tools):
+    """A connection that Redis has closed meanwhile is made anew without an error."""
+    redis.go.set()
+    await publisher.execute("A")
+    wire = publisher._wire
+    redis.cut()
+    await tools.eventually(lambda: wire.stale)
+    assert [await publisher.execute("B")] == answered(("B",))
+
+
+async def test_a_silent_redis_fails_those_who_wait(publisher, redis, tools, monkeypatch):
+    """Whoever waits behind a round trip without an answer is told with it, not after another timeout."""
+    monkeypatch.setattr(module, "COMMAND_TIMEOUT", 0.3)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     first = await under_way(publisher, redis, tools, "A")
     behind = await tools.begun(publisher.execute("B"))
-    redis.go.set()
     errors = await asyncio.gather(first, behind, return_exceptions=True)
     assert [type(error) for error in errors] == [Unavailable] * 2
+    assert 0.3 <= loop.time() - began < 0.6
     assert redis.batches == [[("A",)]]
-    assert await publisher.execute("C") == ("C",)
+    redis.go.set()
+    assert [await publisher.execute("C")] == answered(("C",))
 
 
-async def test_one_wrong_command_harms_no_other(publisher, redis):
+async def test_one_call_after_the_other_has_its_own_deadline(publisher, redis, tools, monkeypatch):
+    """A call is bounded from when it was made, however many were answered in time before it."""
+    monkeypatch.setattr(module, "COMMAND_TIMEOUT", 0.3)
+    loop = asyncio.get_running_loop()
+    redis.go.set()
+    end = loop.time() + 0.2
+    while loop.time() < end:
+        await publisher.execute("A")
+    redis.go.clear()
+    began = loop.time()
+    with pytest.raises(Unavailable):
+        await publisher.execute("B")
+    assert 0.3 <= loop.time() - began < 0.6
+
+
+@pytest.mark.parametrize(("wrong", "error"), [("WRONG", ResponseError), ("MOVED", MovedError)])
+async def test_one_wrong_command_harms_no_other(publisher, redis, wrong, error):
     """An error that Redis answers to one command reaches its caller alone."""
     redis.go.set()
-    calls = (publisher.execute("A"), publisher.execute("WRONG"), publisher.execute("B"))
-    first, wrong, last = await asyncio.gather(*calls, return_exceptions=True)
-    assert (first, last) == (("A",), ("B",))
-    assert isinstance(wrong, ResponseError)
+    calls = (publisher.execute("A"), publisher.execute(wrong), publisher.execute("B"))
+    first, refused, last = await asyncio.gather(*calls, return_exceptions=True)
+    assert [first, last] == answered(("A",), ("B",))
+    assert type(refused) is error
+    assert redis.connections == 1
+
+
+async def test_a_replica_is_left_for_the_master(publisher, redis):
+    """A server that is read-only says so to its caller; what is asked next goes over a new connection."""
+    redis.go.set()
+    with pytest.raises(ReadOnlyError):
+        await publisher.execute("READONLY")
+    assert [await publisher.execute("A")] == answered(("A",))
+    assert redis.connections == 2
+
+
+async def test_a_connection_is_left_when_its_round_trip_is_through(publisher, redis, tools):
+    """Renewed while a round trip is under way: that gets its answers, then the connection is closed."""
+    first = await under_way(publisher, redis, tools, "A")
+    publisher.renew()
+    redis.go.set()
+    assert [await first] == answered(("A",))
+    async with asyncio.timeout(1):
+        await redis.left.wait()
+    assert [await publisher.execute("B")] == answered(("B",))
+    assert redis.connections == 2
+
+
+async def test_an_idle_connection_is_left_at_once(publisher, redis):
+    """Renewed while nothing is under way: the connection is closed, whether another one is needed or not."""
+    redis.go.set()
+    await publisher.execute("A")
+    publisher.renew()
+    publisher.renew()
+    async with asyncio.timeout(1):
+        await redis.left.wait()
+    assert redis.connections == 1
 
 
 async def test_a_cancelled_caller_harms_no_other(publisher, redis, tools):
@@ -142,8 +300,8 @@ async def test_a_cancelled_caller_harms_no_other(publisher, redis, tools):
     await tools.cancelled(during)
     await tools.cancelled(before)
     redis.go.set()
-    assert await stays == ("C",)
-    assert await publisher.execute("D") == ("D",)
+    assert [await stays] == answered(("C",))
+    assert [await publisher.execute("D")] == answered(("D",))
 
 
 async def test_a_call_given_up_in_time_is_not_sent(publisher, redis, tools):
@@ -163,6 +321,7 @@ async def test_closing_waits_for_the_answers(publisher, redis, tools):
     assert not closing.done()
     redis.go.set()
     await closing
-    assert await call == ("A",)
+    assert [await call] == answered(("A",))
     await publisher.aclose()
-    assert await publisher.execute("B") == ("B",)
+    assert [await publisher.execute("B")] == answered(("B",))
+    assert redis.connections == 2

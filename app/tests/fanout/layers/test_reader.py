@@ -2,6 +2,8 @@
 
 import asyncio
 
+from fanout.layers.wire import pack
+
 
 async def test_nothing_is_kept_of_channels_that_were_left(redis_server, redis_layer, tools):
     """Groups that come and go leave no trace in the reader's memory."""
@@ -21,19 +23,18 @@ async def test_a_connection_that_lost_its_subscriptions_is_replaced(redis_server
     back = asyncio.Event()
     layer, inbox = redis_layer(redis_server, on_reconnect=back.set), tools.Inbox()
     await layer.subscribe("chat.lobby", inbox)
-    await layer._shards[0].reader._connection.send_command("RESET", check_health=False)
+    layer._shards[0].reader._wire.send(pack("RESET"))
     async with asyncio.timeout(2):
         await back.wait()
     await layer.publish("chat.lobby", b"1")
     assert await inbox.data() == b"1"
 
 
-async def test_the_sender_never_opens_a_connection(redis_server, redis_layer, tools):
+async def test_a_command_for_a_broken_connection_is_for_the_next_one(redis_server, redis_layer, tools):
     """A command queued as the connection breaks is not sent on a connection without the other subscriptions."""
     layer, inbox = redis_layer(redis_server), tools.Inbox()
     await layer.subscribe("chat.lobby", inbox)
-    connection = layer._shards[0].reader._connection
-    await connection.disconnect(nowait=True)
+    layer._shards[0].reader._wire.fail(ConnectionError("cut"))
     async with asyncio.timeout(2):
         await layer.subscribe("chat.other", inbox)
     for group in ("chat.lobby", "chat.other"):

@@ -11,7 +11,10 @@ import { draftOf, nameSetting, ownOf, panel, roomSetting } from "./settings.js";
 const part = (id) => document.getElementById(id);
 const { room = "", group = "", socket = "", messageMaxBytes } = document.body.dataset;
 
-const client = connect({ url: socket, groups: [group], last: KEPT });
+// `?transport=sse` (or poll, websocket) takes that way only: to see how the page fares on a bad network.
+const asked = new URLSearchParams(location.search).get("transport");
+const transport = /** @type {any} */ (["websocket", "sse", "poll"].find((way) => way === asked));
+const client = connect({ url: socket, groups: [group], last: KEPT, transport });
 const own = ownOf(room);
 const outgoing = /** @type {Outgoing<HTMLElement>} */ (new Outgoing(own.read()));
 const draft = draftOf(room);

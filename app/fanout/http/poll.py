@@ -1,0 +1,100 @@
+"""`GET /poll/<group>`: what lies behind a position, at once if there is something, else when there is, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fanout import protocol
+from fanout.errors import BadFrame
+from fanout.http.outbox import Outbox
+from fanout.http.parameters import wanted
+from fanout.http.places import Places, about, check_may_join
+from fanout.http.polled import Durable, Ephemeral
+from fanout.http.shelf import shelves_of
+from fanout.hub import get_hub
+from fanout.policy import policy_for
+from fanout.replica import draining_of, replica_of
+
+if TYPE_CHECKING:
+    from fanout.http.answer import Answer
+    from fanout.http.parameters import Wanted
+    from fanout.http.polled import Polled
+    from fanout.http.request import Request
+
+MEDIA_TYPE = "application/json"
+WAIT = 25
+"""Seconds that a poll waits at most: below the 30 s of many proxies and the 60 s of ours."""
+
+
+async def answer_poll(request: Request, answer: Answer, group: str) -> None:
+    """Answer one poll. Raise Problem before anything was written."""
+    request.accepts(MEDIA_TYPE)
+    seconds = wait_of(request.query.get("wait", [str(WAIT)])[-1])
+    groups = wanted(group, request.query)
+    for each in groups:
+        await check_may_join(request.scope, each.group)
+    places, stir = Places(request.scope, get_hub()), asyncio.Event()
+    polled: list[Polled] = []
+    try:
+        for each in groups:
+            polled.append(await _begin(places, each, stir))  # noqa: PERF401 - ended one by one, should a later fail
+        if polled and not any(each.ready for each in polled):
+            await _something(request, stir, seconds)
+        items = [_item(each) for each in polled]
+    finally:
+        for begun in polled:
+            begun.close()
+        places.leave()
+    replica = msgspec.json.encode(replica_of(request.scope))
+    if group and len(items) == 1:
+        body = b'{"replica":%b,%b' % (replica, items[0].removeprefix(b"{"))
+    else:
+        body = b'{"replica":%b,"groups":[%b]}' % (replica, b",".join(items))
+    await answer.whole(200, MEDIA_TYPE, body)
+
+
+def wait_of(text: str) -> int:
+    """Return the `wait` of a query. Raise BadFrame."""
+    if not re.fullmatch(r"\d{1,2}", text, re.ASCII) or int(text) > WAIT:
+        raise BadFrame(f"`wait` must be a number of seconds from 0 to {WAIT}, not {text[:20]!r}.")
+    return int(text)
+
+
+async def _begin(places: Places, each: Wanted, stir: asyncio.Event) -> Polled:
+    """Take a place, from which on nothing is missed. Raise Problem."""
+    with about(each.group):
+        durable = policy_for(each.group).history is not None
+        if durable and each.cursor is not None:
+            raise BadFrame(f"{each.group} is durable: `since` must be a position, <epoch>:<offset>.")
+        # The process stays in the group until the next poll comes by.
+        shelf = await shelves_of(get_hub()).enter(each.group)
+    outbox = Outbox(stir)
+    if durable:
+        return Durable(each, await places.take(each, outbox, present=False), outbox)
+    if each.presence:
+        await places.take(each, outbox, present=False)  # it stirs when somebody comes or goes
+    return Ephemeral(each, shelf, stir)
+
+
+async def _something(request: Request, stir: asyncio.Event, seconds: float) -> None:
+    """Return when there is something, the client has gone, the replica drains, or so many seconds are over."""
+    reasons = (stir.wait(), request.gone(), draining_of(request.scope).wait())
+    tasks = [asyncio.ensure_future(reason) for reason in reasons]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _item(polled: Polled) -> bytes:
+    """Return what is said of one group, as JSON."""
+    said = polled.said()
+    fields = {"group": polled.wanted.group, **said.fields()}
+    if polled.wanted.presence and (view := get_hub().view(polled.wanted.group)) is not None:
+        fields["presence"] = protocol.there(view)
+    return b'%b,"publications":[%b]}' % (msgspec.json.encode(fields)[:-1], b",".join(said.publications))
