@@ -10,7 +10,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from config.database import SCHEMES, PostgreSQL, postgresql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +28,9 @@ VARIABLES = (
     "FANOUT_ALLOWED_HOSTS",
     "FANOUT_TRUSTED_ORIGINS",
     "FANOUT_REDIS_URLS",
+    "FANOUT_REDIS_PASSWORD_FILE",
     "FANOUT_DATABASE",
+    "FANOUT_DATABASE_PASSWORD_FILE",
     "FANOUT_STATE_DIR",
     "FANOUT_STATIC_ROOT",
     "FANOUT_LOG_LEVEL",
@@ -57,8 +61,8 @@ class Environment:
     trusted_origins: list[str]
     redis_hosts: list[str | dict[str, Any]]
     """`hosts` of the channel layer: URL, or Sentinels and service, of each shard; empty means the in-memory layer."""
-    database: Path
-    """The SQLite file."""
+    database: Path | PostgreSQL
+    """The SQLite file, or the server's database."""
     static_root: Path
     log_level: str
 
@@ -143,6 +147,23 @@ def _folder(values: Mapping[str, str], name: str, default: Path) -> Path:
     return path
 
 
+def _content(name: str, file: str) -> str:
+    """Return what a file holds, without the white space around it."""
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{name}={file!r} cannot be read: {error}.") from None
+
+
+def _password(values: Mapping[str, str], name: str) -> str:
+    """Return the password in the file that a variable names; nothing when it names none."""
+    file = values.get(name)
+    password = _content(name, file) if file else ""
+    if file and not password:
+        raise ConfigurationError(f"{name}={file!r} is empty: write the password into it.")
+    return password
+
+
 def _debug(values: Mapping[str, str], *, production: bool) -> bool:
     value = values.get("FANOUT_DEBUG", "false").lower()
     if value not in TRUE + FALSE:
@@ -158,10 +179,7 @@ def _secret_key(values: Mapping[str, str], *, production: bool) -> str:
         if key:
             raise ConfigurationError("FANOUT_SECRET_KEY and FANOUT_SECRET_KEY_FILE are both set: keep one.")
         name = "FANOUT_SECRET_KEY_FILE"
-        try:
-            key = Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{name}={file!r} cannot be read: {error}.") from None
+        key = _content(name, file)
     if key is not None and len(key) < SECRET_KEY_MIN_CHARACTERS:
         raise ConfigurationError(
             f"{name} holds {len(key)} characters: give it at least {SECRET_KEY_MIN_CHARACTERS} random ones."
@@ -203,7 +221,8 @@ def _redis_hosts(values: Mapping[str, str], *, production: bool) -> list[str | d
         )
     if production and not hosts:
         raise ConfigurationError("FANOUT_REDIS_URLS must be set in production: replicas meet in Redis.")
-    return [host for host in hosts if host is not None]
+    password = _password(values, "FANOUT_REDIS_PASSWORD_FILE")
+    return [_with_password(host, password) for host in hosts if host is not None]
 
 
 def _redis_entries(items: list[str]) -> list[str]:
@@ -251,11 +270,29 @@ def _sentinel(url: str) -> dict[str, Any] | None:
     }
 
 
-def _database(values: Mapping[str, str], default: Path) -> Path:
+def _with_password(host: str | dict[str, Any], password: str) -> str | dict[str, Any]:
+    """Return a host with a password, unless there is none to give or it has one of its own."""
+    if not password:
+        return host
+    if not isinstance(host, str):
+        return {"password": password, **host}
+    parts = urlsplit(host)
+    if parts.password is not None:
+        return host
+    user, _, address = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{address}").geturl()
+
+
+def _database(values: Mapping[str, str], default: Path) -> Path | PostgreSQL:
     value = values.get("FANOUT_DATABASE")
+    password = _password(values, "FANOUT_DATABASE_PASSWORD_FILE")
     if value is None:
         return default
-    parts = _url(value)
+    parts = _url(value, may_log_in=True)
+    if parts and parts.scheme in SCHEMES and (found := postgresql(parts, password)):
+        return found
     if not parts or parts.scheme != "sqlite" or parts.netloc or not parts.path.removeprefix("/"):
-        raise _malformed("FANOUT_DATABASE", value, "sqlite:///absolute/path")
+        # A malformed one may hold a password too.
+        shown = value if "@" not in value else f"{value.partition(':')[0]}://…"
+        raise _malformed("FANOUT_DATABASE", shown, "sqlite:///absolute/path or postgresql://user@host:5432/name")
     return Path(parts.path)

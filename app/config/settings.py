@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from config.database import django
 from config.env import REPOSITORY, read_or_exit
 
 ENV = read_or_exit()
@@ -59,18 +60,7 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": ENV.database,
-        # Several replicas write one file: wait for the lock instead of failing, and let readers go on.
-        "OPTIONS": {
-            "timeout": 20,
-            "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        },
-    },
-}
+DATABASES = {"default": django(ENV.database)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {

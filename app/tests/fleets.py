@@ -41,7 +41,13 @@ class Fleet:
 
     def command(self, verb: str, **variables: object) -> list[str]:
         """Return the command line of a verb; a variable that is None is not given."""
-        values = {"RUN_DIR": self.run_dir, "ENV_FILE": "/dev/null", "PYTHON": sys.executable, **variables}
+        values = {
+            "MODE": "native",
+            "RUN_DIR": self.run_dir,
+            "ENV_FILE": "/dev/null",
+            "PYTHON": sys.executable,
+            **variables,
+        }
         words = [f"{name}={value}" for name, value in values.items() if value is not None]
         return ["make", "--no-print-directory", "-C", str(REPOSITORY), verb, *words]
 

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from fleet import environment, running
 from fleet.change import reload_nginx
+from fleet.compose.project import Project
 from fleet.errors import FleetError, UsageError
 from fleet.restart import restart
 
@@ -24,6 +25,10 @@ KILLED = ("pubsub", "normal")
 
 def chaos(asked: Options, run: Run, progress: Progress) -> int:
     """Do WHAT. Raise UsageError when nothing is named."""
+    if Project(run).memory.exists():
+        raise UsageError(
+            "`make chaos` is for MODE=native; in containers, `docker kill` and `docker pause` do it by hand."
+        )
     match asked.what:
         case "restart":
             return restart(asked, run, progress)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fleet.errors import FleetError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
     from pathlib import Path
 
     from fleet.state import Run
@@ -51,8 +51,11 @@ def given(environ: Mapping[str, str], env_file: Path) -> dict[str, str]:
     return {**read_file(env_file), **own}
 
 
-def read_file(path: Path) -> dict[str, str]:
-    """Return the FANOUT_ variables of an `.env` file; a missing file has none. Raise FleetError on a bad line."""
+def read_file(path: Path, also: Container[str] = ()) -> dict[str, str]:
+    """Return the FANOUT_ variables, and those in `also`, of an `.env` file; a missing file has none.
+
+    Raise FleetError on a bad line.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -67,7 +70,7 @@ def read_file(path: Path) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals or not name.strip().isidentifier():
             raise FleetError(f"{path}, line {number} is not NAME=value: {line.strip()!r}.")
-        if name.startswith(PREFIX):
+        if name.startswith(PREFIX) or name.strip() in also:
             found[name.strip()] = _unquote(value.strip())
     return found
 

@@ -9,10 +9,12 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fleet import ports, waiting
+from fleet import mode, ports, waiting
+from fleet.compose import verbs as compose_verbs
+from fleet.compose.project import Project
 from fleet.control import Control
 from fleet.errors import FAILED, MISUSED, FleetError
 from fleet.options import REPOSITORY
@@ -94,11 +96,14 @@ def prove(asked: Options, run: Run, progress: Progress) -> int:
 
 def _running(asked: Options, run: Run, progress: Progress) -> Settings:
     """Return the settings of the fleet that runs, after starting one where none does. Raise FleetError."""
-    if not (run.pids.exists() and Control(run).answers()):
+    in_containers = Project(run)
+    if not in_containers.memory.exists() and not (run.pids.exists() and Control(run).answers()):
         progress.say("Nothing runs: starting a fleet first. It runs on afterwards; `make down` stops it.")
-        if code := up(asked, run, progress):
+        wanted = replace(asked, verb="up")
+        is_compose = mode.choose(wanted, run, progress) == mode.COMPOSE
+        if code := compose_verbs.do(wanted, run) if is_compose else up(wanted, run, progress):
             raise FleetError(f"The fleet does not start (exit code {code}).")
-    return run.recall()
+    return in_containers.recall() if in_containers.memory.exists() else run.recall()
 
 
 def address(settings: Settings) -> str:

@@ -6,8 +6,8 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
-from fleet import bootstrap, configuration, marks, options, ports
-from fleet.errors import INTERRUPTED, NOTHING_RUNS, FleetError
+from fleet import bootstrap, configuration, marks, mode, options, ports
+from fleet.errors import INTERRUPTED, NOTHING_RUNS, FleetError, UsageError
 from fleet.progress import Progress, mute
 from fleet.state import Run
 from fleet.trust import refuse_foreign
@@ -57,6 +57,16 @@ def _do(asked: Options, arguments: list[str]) -> int:
         refuse_foreign(run.root)
     if asked.verb == "up":
         marks.refuse_other(run)
+    if mode.choose(asked, run, Progress()) == mode.COMPOSE:
+        return int(importlib.import_module("fleet.compose.verbs").do(asked, run))
+    return _do_here(asked, run, arguments)
+
+
+def _do_here(asked: Options, run: Run, arguments: list[str]) -> int:
+    """Do a verb without a container engine, inside the virtual environment."""
+    if asked.drop:
+        raise UsageError(f"DATA=drop is for containers: `make down`, then delete {run.root} by hand.")
+    if asked.verb == "up":
         # Before anything is installed, which takes minutes the first time.
         ports.refuse_all_taken(configuration.decide(asked, run.recall()), run)
     lock = LOCKS.get(asked.verb)

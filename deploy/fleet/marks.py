@@ -11,7 +11,7 @@ from fleet.supervision import HEADING
 if TYPE_CHECKING:
     from fleet.state import Run
 
-FOLDERS = frozenset({"sockets", "pids", "logs", "redis", "nginx", "static", "bench"})
+FOLDERS = frozenset({"sockets", "pids", "logs", "redis", "nginx", "static", "bench", "compose", "secrets"})
 """What an interrupted start or `make bench` leaves in a folder that holds nothing else."""
 
 

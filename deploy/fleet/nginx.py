@@ -50,12 +50,15 @@ class Edge:
     """Folder for temporary files; the workers' working directory."""
     pid: Path
     descriptors: int
+    """Of one worker; 0: those that nginx is started with."""
     connections: int
     slots: int = DEFAULT_SLOTS
     trusted_proxies: tuple[str, ...] = ()
     user: str | None = None
     """The workers' account when nginx is started by root."""
     access_log: str = "/dev/stdout"
+    errors: Path = TEMPLATES / "errors"
+    """The pages for "no replica answers"."""
     tls: Tls | None = None
     """None: no TLS, and snippets/tls.conf is left out."""
 
@@ -82,11 +85,11 @@ def _values(edge: Edge) -> dict[str, str]:
         "user": f"user {edge.user};" if edge.user else "",
         "pid": str(edge.pid),
         "prefix": str(edge.prefix),
-        "descriptors": str(edge.descriptors),
+        "descriptors": f"worker_rlimit_nofile {edge.descriptors};" if edge.descriptors else "",
         "connections": str(edge.connections),
         "access_log": edge.access_log,
         "static": str(edge.static),
-        "errors": str(TEMPLATES / "errors"),
+        "errors": str(edge.errors),
         "trusted": "\n  ".join(f"set_real_ip_from {network};" for network in edge.trusted_proxies),
         "trusted_geo": "\n    ".join(f"{network} 1;" for network in edge.trusted_proxies),
         "listen": _listen(edge, edge.port),

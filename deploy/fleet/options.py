@@ -25,6 +25,7 @@ VARIABLES = (
     "REPLICAS", "PORT", "MODE", "BIND", "TRUSTED_PROXIES", "SLOTS", "RUN_DIR", "ENV_FILE", "NAME", "FOLLOW", "ARGS",
     "REPEAT", "USERS", "RATE", "DURATION", "WHAT",
     "TLS_PORT", "TLS_CERTIFICATE", "TLS_KEY",
+    "DATA", "YES", "COMPOSE",
 )  # fmt: skip
 """Each may be given to make (`make up PORT=8081`) or as an option (`--port 8081`)."""
 
@@ -35,6 +36,7 @@ ALIKE = 0.7  # PROT is meant to be PORT; LANG, CC or HTTP_PROXY are nobody's mis
 GIVEN = "MAKE_GIVEN"
 """The variable in which the Makefile hands on the names that were given to it."""
 
+MODES = ("native", "compose")
 MOST_SLOTS = 128  # each empty one costs a failed connect a second
 HIGHEST_PORT = 65535
 SHOWN_CHARACTERS = 60  # of a value in a sentence about it
@@ -73,6 +75,14 @@ class Options:
     """0 ends TLS."""
     tls_certificate: str | None = None
     tls_key: str | None = None
+    mode: str | None = None
+    """native or compose."""
+    drop: bool = False
+    """`down` takes the data too."""
+    yes: bool = False
+    """The answer to what `down` would ask."""
+    compose: str | None = None
+    """The command of Compose, where it is not to be found out."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,8 +95,9 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Optio
     environ = os.environ if environ is None else environ
     _refuse_misspelt(environ.get(GIVEN, "").split())
     given = _parse(argv, environ)
-    if given["mode"] not in (None, "native"):
-        raise UsageError(f"MODE={given['mode']} is not available: the one mode is MODE=native.")
+    _refuse_other(given, "mode", MODES)
+    _refuse_other(given, "data", ("keep", "drop"))
+    _refuse_other(given, "what", CHAOS)
     return Options(
         verb=given["verb"] or "help",
         run_dir=_path(given, "run_dir") or (REPOSITORY / ".run").resolve(),
@@ -103,10 +114,14 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Optio
         users=_number(given, "users", 1, MOST_USERS, "300"),
         rate=_number(given, "rate", 1, MOST_RATE, "20"),
         duration=_number(given, "duration", 1, MOST_SECONDS, "60"),
-        what=_choice(given, "what", CHAOS),
+        what=given["what"],
         tls_port=_number(given, "tls_port", 0, HIGHEST_PORT, "8443"),
         tls_certificate=_file(given, "tls_certificate"),
         tls_key=_file(given, "tls_key"),
+        mode=given["mode"],
+        drop=given["data"] == "drop",
+        yes=given["yes"] is not None and _switch(given["yes"], "YES"),
+        compose=given["compose"],
     )
 
 
@@ -151,16 +166,17 @@ def _number(given: Mapping[str, str | None], name: str, least: int, most: int, e
     return int(text)
 
 
-def _choice(given: Mapping[str, str | None], name: str, choices: Sequence[str]) -> str | None:
-    text = given[name]
-    if text is not None and text not in choices:
-        raise UsageError(f"{name.upper()}={_shown(text)} is none of {', '.join(choices)}.")
-    return text
+def _refuse_other(given: Mapping[str, str | None], name: str, choices: tuple[str, ...]) -> None:
+    if given[name] not in (None, *choices):
+        variable = name.upper()
+        raise UsageError(
+            f"{variable}={_shown(str(given[name]))} is none of {', '.join(choices)}: `make help` says more."
+        )
 
 
-def _switch(text: str | None) -> bool:
+def _switch(text: str | None, variable: str = "FOLLOW") -> bool:
     if text not in (None, "0", "1"):
-        raise UsageError(f"FOLLOW={text} is neither 0 nor 1: for example FOLLOW=0.")
+        raise UsageError(f"{variable}={text} is neither 0 nor 1: for example {variable}=0.")
     return text != "0"
 
 

@@ -31,10 +31,14 @@ CHECKS = (
     ("format", ("ruff", "format", "--check", ".")),
     ("types", ("mypy",)),
     ("import rules", ("lint-imports",)),
+    ("Dockerfile", ("hadolint", "deploy/Dockerfile")),
 )
+LOAD = "loadtest/requirements.txt"
+"""What the image of the load test holds."""
 LOCKS = (
     (RUNTIME, ("--extra", "native")),
     (DEVELOPMENT, ("--extra", "native", "--extra", "dev", "--constraint", RUNTIME)),
+    (LOAD, ("--extra", "load", "--constraint", DEVELOPMENT)),
 )
 
 

@@ -152,16 +152,11 @@ class Run:
 
     def remember(self, settings: Settings) -> None:
         """Keep the settings for the next command."""
-        write_private(self.memory, json.dumps(asdict(settings), indent=2) + "\n")
+        store(self.memory, settings)
 
     def recall(self) -> Settings:
         """Return the settings of the last start; the defaults where there was none or its note is torn."""
-        try:
-            kept = json.loads(self.memory.read_text())
-            kept["bind"] = kept["bind"] and tuple(kept["bind"])
-            return Settings(**{**kept, "trusted_proxies": tuple(kept["trusted_proxies"])})
-        except (OSError, ValueError, KeyError, TypeError):
-            return Settings()
+        return load(self.memory)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -177,6 +172,21 @@ class Run:
             yield
         finally:
             os.close(folder)
+
+
+def store(memory: Path, settings: Settings) -> None:
+    """Write settings into a file."""
+    write_private(memory, json.dumps(asdict(settings), indent=2) + "\n")
+
+
+def load(memory: Path) -> Settings:
+    """Return the settings in a file; the defaults where there is none or it is torn."""
+    try:
+        kept = json.loads(memory.read_text())
+        kept["bind"] = kept["bind"] and tuple(kept["bind"])
+        return Settings(**{**kept, "trusted_proxies": tuple(kept["trusted_proxies"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        return Settings()
 
 
 def _make_private(folder: Path) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HEADS = ("replica", "pid", "uptime", "connections", "memory", "ready")
+CONTAINER_HEADS = ("replica", "container", "uptime", "connections", "memory", "ready")
 RIGHT = frozenset({"pid", "uptime", "connections", "memory"})
 NONE = "-"
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -20,7 +21,8 @@ class Row:
     """One process; None where a number does not exist."""
 
     name: str
-    pid: int | None
+    pid: int | str | None
+    """The process, or the name of its container."""
     seconds: float | None
     connections: int | None
     memory: int | None
@@ -33,11 +35,11 @@ class Row:
         return self.ready == "yes"
 
 
-def render(rows: Sequence[Row]) -> str:
+def render(rows: Sequence[Row], heads: Sequence[str] = HEADS) -> str:
     """Return the table, columns as wide as their widest cell."""
-    cells = [HEADS, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADS))]
-    return "\n".join(_line(line, widths) for line in cells)
+    cells = [tuple(heads), *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
+    return "\n".join(_line(line, widths, heads) for line in cells)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -51,10 +53,10 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _line(cells: Sequence[str], widths: Sequence[int], heads: Sequence[str]) -> str:
     aligned = (
         cell.rjust(width) if head in RIGHT else cell.ljust(width)
-        for head, cell, width in zip(HEADS, cells, widths, strict=True)
+        for head, cell, width in zip(heads, cells, widths, strict=True)
     )
     return "  ".join(aligned).rstrip()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from fleet.change import converge, reload_nginx
 from fleet.control import Control
 from fleet.down import tidy
 from fleet.errors import FleetError
+from fleet.hosts import tell_hosts
 from fleet.state import Run, Settings, write_private
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def up(asked: Options, run: Run, progress: Progress) -> int:
         wait(run, control, settings, progress)
     for sentence in configuration.emptied(asked, before):
         progress.say(f"  {sentence}")
-    _tell_hosts(settings, variables, progress)
+    tell_hosts(settings, variables, progress)
     progress.say(status.banner(run, settings))
     return 0
 
@@ -124,13 +124,6 @@ def _tell_differences(run: Run, variables: dict[str, str], progress: Progress) -
         progress.say(
             f"  {', '.join(names)} differs from what the replicas were started with: `make restart` takes it over."
         )
-
-
-def _tell_hosts(settings: Settings, variables: dict[str, str], progress: Progress) -> None:
-    """A fleet that others can reach refuses them as long as it knows no name for itself."""
-    is_public = not all(ipaddress.ip_address(address).is_loopback for address in settings.bind or ())
-    if is_public and "FANOUT_ALLOWED_HOSTS" not in variables:
-        progress.say("  Other machines reach nginx, but get 400 until FANOUT_ALLOWED_HOSTS names this host.")
 
 
 def wait(run: Run, control: Control, settings: Settings, progress: Progress) -> None:

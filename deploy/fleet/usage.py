@@ -3,13 +3,14 @@
 USAGE = """\
 Several Django Channels replicas behind nginx, on this machine.
 
-  make up        start the fleet, or heal it: Redis, 3 replicas, nginx. The first time it installs what is missing.
+  make up        start the fleet, or heal it: Redis, 3 replicas, nginx. In containers when an engine answers, as plain
+                 processes otherwise; the first time it builds or installs what is missing.
                  Then open http://localhost:8080/ in two windows and chat with yourself across replicas.
   make status    every process: id, uptime, connections, memory, ready
   make logs      follow what they say (NAME=web-1 for one of them; Ctrl-C ends it)
   make scale     change the number of replicas: make scale REPLICAS=5. No connection of a replica that stays is cut
   make restart   one replica after the other, each drained first; takes over new code and changed variables
-  make down      stop everything. Data stays in .run/
+  make down      stop everything; the data stays. DATA=drop takes it too, after a question (YES=1 answers it)
 
   make prove     proof that nothing is lost from any replica to any other, and that the proof can fail: 40 seconds
   make load      the same under your own load: make load USERS=2000 RATE=20 DURATION=60
@@ -39,7 +40,8 @@ BIND= and TRUSTED_PROXIES= are the default again:
   USERS=300           clients of `make load`; RATE=20: publications a second, of all together;
                       DURATION=30: seconds for which they flow
   WHAT=               what `make chaos` is to do
-  MODE=native         plain processes on this host
+  MODE=               native: plain processes on this host. compose: containers (deploy/README.md)
+  COMPOSE=            which Compose: "docker compose" (the default, where it is) or docker-compose
   RUN_DIR=.run        folder for sockets, process ids, logs and data; another folder and PORT is another fleet
   ENV_FILE=.env       file with FANOUT_… variables; the shell's own win over it
   PYTHON=python3      the Python that makes .venv

@@ -1,0 +1,208 @@
+"""What breaks, on real containers: the fleet heals, and says what happened."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import deploy
+from fleet.compose import images
+from fleet.options import REPOSITORY
+from tests.cluster.clients import await_that
+
+pytestmark = [pytest.mark.compose, pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(400)]
+
+SECONDS = 60
+PAUSE_SECONDS = 30
+HOG = "import time\nx = bytearray(600 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\ntime.sleep(60)"
+
+
+@pytest.fixture
+def three(own):
+    """Three ready replicas, whatever the test before did."""
+    if own.ready() != ["web-1", "web-2", "web-3"]:
+        own.make("up", REPLICAS=3)
+    return own
+
+
+def pid(fleet, container):
+    return int(fleet.docker("inspect", "--format", "{{.State.Pid}}", container.id))
+
+
+def server_of(first):
+    """The replica's process behind the container's first one."""
+    return int(Path(f"/proc/{first}/task/{first}/children").read_text().split()[0])
+
+
+async def loses_nothing(fleet, action):
+    """Publish to resuming clients while something happens."""
+    noticed = await deploy.during(action, f"{fleet.ws_url}/ws/")
+    print(f"\n{noticed}")  # noqa: T201 - the figures are the proof
+    assert (noticed.lost, noticed.doubled, noticed.disordered, noticed.resets) == (0, 0, 0, 0)
+
+
+async def test_a_killed_process_takes_its_place_again(three):
+    """`kill -9` leaves a stale socket in the volume; the engine starts the container, which takes that place."""
+    victim = three.replicas()["web-2"].container
+
+    def kill():
+        os.kill(server_of(pid(three, victim)), signal.SIGKILL)
+        await_that(lambda: "web-2" in three.ready() and three.listed("web")[0], SECONDS, "web-2 is back")
+
+    await loses_nothing(three, kill)
+    again = three.replicas()["web-2"].container
+    assert (again.id, again.restarts) == (victim.id, 1)
+    assert f"{victim.name} ended by itself and was started again once" in three.make("status").stdout
+
+
+async def test_a_killed_container_is_made_up_for(three):
+    """`docker kill` is the operator's word, so the engine leaves it dead: status says so, and `make up` heals."""
+    victim = three.replicas()["web-1"].container
+
+    def kill():
+        three.docker("kill", victim.id)
+        told = three.make("status", check=False)
+        assert told.returncode != 0
+        assert "killed" in told.stdout
+        three.make("up")
+
+    await loses_nothing(three, kill)
+    assert three.ready() == ["web-1", "web-2", "web-3"]
+
+
+async def test_a_replica_out_of_memory_comes_back(three):
+    """The kernel kills what exceeds the container's memory, and the engine starts it again."""
+    victim = three.replicas()["web-3"].container
+    before = victim.restarts
+
+    def starve():
+        first = pid(three, victim)
+        for each in (first, server_of(first)):  # else the kernel would take the hog
+            Path(f"/proc/{each}/oom_score_adj").write_text("1000")
+        hog = subprocess.Popen(
+            ["docker", "exec", victim.id, "python", "-c", HOG], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            await_that(lambda: three.listed("web") and restarted(), SECONDS, "the engine has started it again")
+        finally:
+            hog.kill()
+            hog.wait()
+        await_that(lambda: len(three.ready()) == 3, SECONDS, "all are ready")
+
+    def restarted():
+        return next(each for each in three.listed("web") if each.id == victim.id).restarts > before
+
+    await loses_nothing(three, starve)
+
+
+async def test_redis_restarts_with_its_data(three):
+    """Acknowledged publications are in its file: clients that resume miss none."""
+
+    def restart():
+        three.docker("restart", three.listed("redis")[0].id)
+        await_that(lambda: len(three.ready()) == 3, SECONDS, "all are ready")
+
+    await loses_nothing(three, restart)
+
+
+async def test_a_paused_replica_holds_up_its_own_clients_only(three):
+    """For half a minute it answers nobody; its clients go elsewhere, or get all of it when it goes on."""
+    victim = three.replicas()["web-1"].container
+
+    def pause():
+        three.docker("pause", victim.id)
+        try:
+            assert "paused" in three.make("status", check=False).stdout
+            time.sleep(PAUSE_SECONDS)  # the pause itself
+        finally:
+            three.docker("unpause", victim.id)
+        await_that(lambda: len(three.ready()) == 3, SECONDS, "all are ready")
+
+    await loses_nothing(three, pause)
+
+
+async def test_containers_with_other_ids_are_the_same_fleet(three):
+    """Each service made anew by hand, all replicas at once: clients hold out, and resume."""
+    before = {container.id for container in three.listed()}
+
+    def recreate():
+        for service in ("redis", "postgres", "nginx", "web"):
+            three.by_hand("up", "--detach", "--no-deps", "--force-recreate", service)
+            await_that(lambda: len(three.ready()) == 3 and three.seen(), SECONDS, "all are ready, and nginx knows")
+
+    await loses_nothing(three, recreate)
+    after = three.listed("redis", "postgres", "nginx", "web")
+    assert not before & {container.id for container in after}
+
+
+def test_replicas_wait_for_a_database_that_is_not_there_yet(three):
+    """`make up` brings it back; a replica that starts meanwhile is not ready, and says why."""
+    three.docker("stop", three.listed("postgres")[0].id)
+    three.docker("restart", three.replicas()["web-2"].container.id)
+    await_that(lambda: "the database does not answer" in str(said(three)), SECONDS, "a replica tells of its database")
+    shown = three.make("status", check=False)
+    assert shown.returncode != 0
+    assert "the database does not answer" in shown.stdout
+    three.make("up")
+    assert three.ready() == ["web-1", "web-2", "web-3"]
+
+
+def said(fleet):
+    return [replica.said.get("checks") for replica in fleet.replicas().values()]
+
+
+def test_a_change_of_the_code_rolls(three):
+    """A new image replaces each replica in turn, and leaves the servers alone."""
+    image = images.name(three.project, "APP_IMAGE")
+    servers = {container.id for container in three.listed("nginx", "redis", "postgres")}
+    before = {container.id for container in three.listed("web")}
+    changed = f"FROM {image}\nENV CHANGED=1\n"
+    # `make up` builds what the repository says: the running replicas are given another image instead.
+    subprocess.run(["docker", "build", "--tag", image, "-"], input=changed, text=True, check=True, capture_output=True)
+    three.by_hand("up", "--detach", "--no-deps", "--force-recreate", "--scale", "web=3", "web")
+    await_that(lambda: len(three.ready()) == 3, SECONDS, "the other image runs")
+    other = {container.id for container in three.listed("web")}
+    assert not before & other
+    printed = three.make("up").stdout
+    assert [f"replace web-{number} " in printed for number in (1, 2, 3)] == [True] * 3
+    assert not other & {container.id for container in three.listed("web")}
+    assert {container.id for container in three.listed("nginx", "redis", "postgres")} == servers
+
+
+def test_a_taken_port_is_told_before_anything_starts(unstarted):
+    """With who has it and a free one."""
+    with contextlib.closing(socket.create_server(("127.0.0.1", unstarted.port))):
+        refused = unstarted.make("up", check=False, PORT=unstarted.port)
+    assert refused.returncode != 0
+    assert f"Port {unstarted.port} is in use" in refused.stderr
+    assert "make up PORT=" in refused.stderr
+    assert unstarted.listed() == []
+
+
+def test_an_interrupted_build_is_no_obstacle(unstarted):
+    """The image has its name when it is whole; the next `make up` goes on."""
+    image = f"fanout-app:{unstarted.project.tag}"
+    build = subprocess.Popen(
+        ["docker", "build", "--no-cache", "--file", "deploy/Dockerfile", "--target", "app", "--tag", image, "."],
+        cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    build.stderr.readline()
+    build.terminate()
+    build.communicate(timeout=SECONDS)
+    assert images.identity(unstarted.project, image) == ""
+    unstarted.make("up", REPLICAS=1, PORT=unstarted.port)
+    assert unstarted.ready() == ["web-1"]
+
+
+def test_no_engine_is_one_sentence(unstarted):
+    """So is a socket without the right to it; nothing is made."""
+    environ = {"DOCKER_HOST": f"unix://{unstarted.run_dir}/nobody.sock"}
+    refused = unstarted.make("up", check=False, environ=environ, PORT=unstarted.port)
+    assert refused.returncode != 0
+    assert refused.stderr.startswith("No container engine answers: start it")
+    assert not (unstarted.run_dir / "secrets").exists()

@@ -1,0 +1,177 @@
+"""What README says of the verbs, and what compose.yaml says of the containers, with each version of Compose."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from bench import deploy
+from fanout.client import Publication, connect
+from fleet.compose import secrets
+from tests.cluster.clients import await_that
+
+pytestmark = [pytest.mark.compose, pytest.mark.slow, pytest.mark.timeout(400)]
+
+APP, EDGE, DATA = "10001:10001", "10002:10001", "999:999"
+ACCOUNTS = {"web": APP, "migrate": APP, "nginx": EDGE, "redis": DATA, "postgres": DATA}
+NETWORKS = {
+    "web": {"redis", "database"},
+    "migrate": {"database"},
+    "nginx": {"edge"},
+    "redis": {"redis"},
+    "postgres": {"database"},
+}
+
+
+@pytest.fixture
+def inspected(both):
+    """What the engine says of each container, by service."""
+    return {each["Config"]["Labels"]["com.docker.compose.service"]: each for each in raw(both)}
+
+
+def raw(fleet):
+    return fleet.project.engine.inspect([container.id for container in fleet.listed()])
+
+
+def test_every_process_is_nobody_in_particular(both, inspected):
+    """Its own account in the kernel's eyes too, no capability, and none to be had."""
+    assert set(inspected) == set(ACCOUNTS)
+    for service, each in inspected.items():
+        assert each["Config"]["User"] == ACCOUNTS[service]
+        assert [cap.removeprefix("CAP_") for cap in each["HostConfig"]["CapDrop"]] == ["ALL"]
+        assert not each["HostConfig"]["CapAdd"]
+        assert not each["HostConfig"]["Privileged"]
+        assert each["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true"]
+        if pid := each["State"]["Pid"]:
+            told = Path(f"/proc/{pid}/status").read_text().splitlines()
+            lines = dict(line.split(":\t", 1) for line in told if ":\t" in line)
+            assert set(lines["Uid"].split()) == {ACCOUNTS[service].partition(":")[0]}
+            assert {lines[name] for name in ("CapEff", "CapPrm", "CapBnd")} == {"0" * 16}
+            assert lines["NoNewPrivs"] == "1"
+
+
+def test_the_root_file_system_is_read_only(both, inspected):
+    """In deed too; what is written to is named: memory, and the data of the two servers."""
+    volumes = {}
+    for service, each in inspected.items():
+        assert each["HostConfig"]["ReadonlyRootfs"]
+        writable = {mount["Destination"] for mount in each["Mounts"] if mount["RW"]}
+        volumes[service] = writable
+        if each["State"]["Running"]:
+            with pytest.raises(Exception, match=r"[Rr]ead-only file system"):
+                both.docker("exec", "--user", "0:0", each["Id"], "mkdir", "/etc/x")
+    assert volumes == {
+        "web": {"/run/fanout"},
+        "nginx": set(),
+        "migrate": set(),
+        "redis": {"/data"},
+        "postgres": {"/var/lib/postgresql/data"},
+    }
+
+
+def test_nothing_but_nginx_is_published_and_that_to_this_machine(both, inspected):
+    """And each server is in a network with its clients alone, which leads nowhere else."""
+    published = {service: each["HostConfig"]["PortBindings"] or {} for service, each in inspected.items()}
+    assert published.pop("nginx") == {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(both.port)}]}
+    assert not any(published.values())
+    prefix = f"{both.project.name}_"
+    for service, each in inspected.items():
+        assert {name.removeprefix(prefix) for name in each["NetworkSettings"]["Networks"]} == NETWORKS[service]
+    described = json.loads(both.docker("network", "inspect", f"{prefix}redis", f"{prefix}database"))
+    assert all(network["Internal"] for network in described)
+
+
+def test_no_secret_is_told(both):
+    """Neither by `docker inspect` nor by the logs; the files are in a folder that only its owner enters."""
+    folder = both.project.secrets
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    told = json.dumps(raw(both)) + both.by_hand("logs").stdout
+    for name in (secrets.SECRET_KEY, secrets.REDIS_PASSWORD, secrets.DATABASE_PASSWORD):
+        secret = (folder / name).read_text().strip()
+        assert len(secret) > 40
+        assert secret not in told
+
+
+def test_everything_is_bounded(inspected):
+    """Memory, processes, processors, open files, logs, and the time to end, which is longer than a drain."""
+    for service, each in inspected.items():
+        host = each["HostConfig"]
+        assert host["Memory"] > 0
+        assert host["PidsLimit"] > 0
+        assert host["NanoCpus"] > 0
+        assert {limit["Name"] for limit in host["Ulimits"]} == {"nofile", "core"}
+        assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}
+        assert host["Init"]
+        assert host["RestartPolicy"]["Name"] == ("no" if service == "migrate" else "unless-stopped")
+    assert inspected["web"]["Config"]["StopTimeout"] == 40
+
+
+def test_nobody_without_the_password_commands_redis(both):
+    """The health check's account says PING, nothing else; and no account does."""
+    redis = both.listed("redis")[0].id
+    assert both.docker("exec", redis, "redis-cli", "FLUSHALL").startswith("NOAUTH")
+    health = ("exec", redis, "redis-cli", "--no-auth-warning", "-u", "redis://health:health@127.0.0.1")
+    assert both.docker(*health, "PING").strip() == "PONG"
+    assert both.docker(*health, "GET", "x").startswith("NOPERM")
+
+
+def test_up_once_more_changes_nothing(both):
+    """No container is made anew or started again."""
+    before = {container.id: container.started for container in both.listed() if container.service != "migrate"}
+    both.make("up")
+    assert {container.id: container.started for container in both.listed() if container.service != "migrate"} == before
+
+
+async def test_a_rolling_restart_loses_nothing(both):
+    """Every replica is replaced while numbers are published to clients that resume."""
+    before = {slot: replica.container.id for slot, replica in both.replicas().items()}
+    noticed = await deploy.during(lambda: both.make("restart"), f"{both.ws_url}/ws/")
+    print(f"\n{noticed}")  # noqa: T201 - the figures are the proof
+    assert (noticed.lost, noticed.doubled, noticed.disordered, noticed.resets) == (0, 0, 0, 0)
+    assert noticed.moved == deploy.CLIENTS
+    assert noticed.silences[-1] < 5
+    after = {slot: replica.container.id for slot, replica in both.replicas().items()}
+    assert set(after) == {"web-1", "web-2", "web-3"}
+    assert not set(before.values()) & set(after.values())
+
+
+def test_scaling_takes_places_and_gives_them_back(both):
+    """By make and by hand; replicas that stay keep their container."""
+    first = {slot: replica.container.id for slot, replica in both.replicas().items()}
+    both.make("scale", REPLICAS=5)
+    assert both.ready() == [f"web-{number}" for number in range(1, 6)]
+    await_that(lambda: both.seen() in ("web-4", "web-5"), 30, "nginx gives requests to a new replica")
+    both.by_hand("up", "--detach", "--scale", "web=7")
+    await_that(lambda: len(both.ready()) == 7, 60, "seven replicas are ready")
+    shown = both.make("status").stdout
+    assert all(f"\nweb-{number} " in f"\n{shown}" for number in range(1, 8))
+    both.make("scale", REPLICAS=3)
+    assert {slot: replica.container.id for slot, replica in both.replicas().items()} == first
+
+
+async def test_data_outlives_the_containers(both):
+    """What was published before `down` is there after the next `up`, in containers with other ids."""
+    url = f"{both.ws_url}/ws/"
+    async with connect(url) as client:
+        await client.publish("chat.kept", {"message": "still here"})
+    before = {container.id for container in both.listed()}
+    assert "The data stays" in both.make("down").stdout
+    assert both.listed() == []
+    both.make("up", REPLICAS=1, PORT=both.port)
+    assert not before & {container.id for container in both.listed()}
+    async with connect(url, ["chat.kept"], last=10) as client:
+        async for event in client:
+            if isinstance(event, Publication):
+                assert event.data["message"] == "still here"
+                break
+
+
+def test_data_is_not_dropped_without_a_yes(both):
+    """Nobody at a terminal is nobody to ask: the fleet runs on."""
+    refused = both.make("down", check=False, DATA="drop")
+    assert refused.returncode == 2
+    assert "DATA=drop YES=1" in refused.stderr
+    assert both.ready()
+    both.make("down", DATA="drop", YES=1)
+    assert both.project.volumes() == []

@@ -1,0 +1,43 @@
+"""Which function does which verb over a container engine, and what each needs before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fleet.compose.down import down
+from fleet.compose.logs import logs
+from fleet.compose.project import Project, program
+from fleet.compose.restart import restart
+from fleet.compose.scale import scale
+from fleet.compose.status import status
+from fleet.compose.up import up
+from fleet.errors import FleetError
+from fleet.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fleet.options import Options
+    from fleet.state import Run
+
+VERBS: dict[str, Callable[[Options, Project, Progress], int]] = {
+    "up": up,
+    "down": down,
+    "status": status,
+    "logs": logs,
+    "scale": scale,
+    "restart": restart,
+}
+CHANGING = ("up", "down", "scale", "restart")
+
+
+def do(asked: Options, run: Run) -> int:
+    """Do a verb; return the exit code. Raise FleetError when no engine answers."""
+    project = Project(run, asked=asked.compose or "")
+    if said := project.engine.absence():
+        raise FleetError(said)
+    program(project.engine, project.asked)  # before anything is made
+    if asked.verb in CHANGING:
+        with run.locked():
+            return VERBS[asked.verb](asked, project, Progress())
+    return VERBS[asked.verb](asked, project, Progress())
