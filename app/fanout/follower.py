@@ -90,7 +90,8 @@ class Follower:
                 if self._waits > self._delivery.portion // 2:  # as another group's follower has written meanwhile
                     return False
                 self._send(*map(self._encoder.publication, found))
-            self._since = found[-1].position or self._since
+                self._since = found[-1].position or self._since
+                await asyncio.sleep(0)  # held until the turn is over: the next portion waits for the next one
         elif self._delivery.crowded:
             await asyncio.sleep(LOOK_EVERY[0])
         else:

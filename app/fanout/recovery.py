@@ -64,6 +64,9 @@ class Recovery:
             await feed.checked()
         while (after := feed.top.translate(since)) is not None:
             end = feed.position.offset
+            if after > end:  # of an older epoch, of which this process still fills what it has missed
+                await feed.checked()
+                continue
             run = feed.tail.run(after + 1, end, self._portion)
             if run or after == end:
                 return run
@@ -100,13 +103,13 @@ class Recovery:
         feed = self._feed
         try:
             async with asyncio.timeout(CHECK_LIMIT), self._reading:
-                end, epoch = feed.position.offset, feed.position.epoch
+                end, epoch = feed.position.offset, feed.top.position.epoch
                 if feed.tail.find(after + 1) or after >= end:
                     return None
                 read = await feed.kept(after, min(end, after + READ_COUNT))
         except TimeoutError:
             raise Unavailable("Redis can't be asked for what you missed; try again.") from None
-        if feed.position.epoch != epoch:
+        if feed.top.position.epoch != epoch:  # what was read may be lost, its offsets another's
             return None
         feed.tail.keep(read)
         return read

@@ -15,6 +15,8 @@ Guarantees of both layers, in the words of the design:
 - `send` to a general channel (a name without "!") waits, bounded by `capacity` and for `expiry` seconds, for exactly
   one receiver: of a worker process that is killed, at most what it had taken is lost. Only a failover that loses
   acknowledged writes can give a message to a second receiver, or to none.
+- An event of `group_send` to a durable group has no place in its stream: it is delivered at most once, and not to a
+  client that is still catching up. What must arrive is published (`fanout.publish`).
 - A new epoch begins whenever the stream could have lost or reused offsets, and remembers the old one's
   last surviving offset.
 """

@@ -38,6 +38,8 @@ class Shard:
     ) -> None:
         # The pool holds three connections at most: the publisher's, the reader's, and one for what may take long.
         self._redis = Redis(connection_pool=create_pool(_with_defaults(host)))
+        # Plain lists for subscribed messages, and for PONG; a URL may have asked for the third protocol.
+        self._redis.connection_pool.connection_kwargs["protocol"] = 2
         self.publisher = Publisher(self._redis.connection_pool)
         self.history = Publisher(self._redis.connection_pool, HISTORY_BATCH)
         """Reads streams: who waits for a long answer keeps no publisher waiting."""
@@ -81,7 +83,5 @@ def _defaults(timeout: float) -> dict[str, Any]:
         "socket_connect_timeout": timeout,
         # A retried PUBLISH whose first answer was lost would be delivered twice.
         "retry": Retry(NoBackoff(), 0),
-        # Plain lists for subscribed messages; RESP3 would hand them to a push handler.
-        "protocol": 2,
         "driver_info": None,
     }

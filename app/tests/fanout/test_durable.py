@@ -297,6 +297,76 @@ async def test_a_late_publication_of_an_older_epoch_is_nothing_new(replicas, own
     assert feed._waiting == []
 
 
+@pytest.mark.timeout(20)
+async def test_who_is_ahead_of_a_process_in_a_new_epoch_waits_for_it(replicas, own_redis):
+    """While a process fills what it missed of an older epoch, who has more of that already goes on behind it."""
+    first, ahead = Client(), Client()
+    await first.join(replicas[0], "kept.a")
+    await publish(replicas[1], "kept.a", [0])
+    await first.until(1)
+    for number in (1, 2):
+        await silent(replicas[1], "kept.a", number)
+    top = await replicas[1]._layer.top("kept.a")
+    own_redis.cli.hset("asgi__meta__{kept.a}", "replid", "another server's")
+    feed = replicas[0]._members["kept.a"].feed
+    asked, gate, read = asyncio.Event(), asyncio.Event(), replicas[0]._layer.read
+
+    async def slow(*arguments):
+        asked.set()
+        await gate.wait()
+        return await read(*arguments)
+
+    feed._layer = type("Slow", (), {"top": replicas[0]._layer.top, "read": staticmethod(slow)})()
+    feed.mend()
+    await asked.wait()
+    joining = asyncio.create_task(ahead.join(replicas[0], "kept.a", since=top.position))
+    await asyncio.sleep(0)
+    gate.set()
+    entry = await joining
+    await publish(replicas[1], "kept.a", [3])
+    await ahead.until(1)
+    await first.until(4)
+    assert (entry.reset, ahead.numbers, first.numbers) == (None, [3], [0, 1, 2, 3])
+
+
+async def test_what_was_read_before_a_loss_is_not_kept(replicas, own_redis):
+    """An answer of before a failover that comes late is not given for what took the lost offsets since."""
+    live, late, after = Client(), Client(), Client()
+    await live.join(replicas[0], "kept.a")
+    positions = [await publish(replicas[1], "kept.a", [number]) for number in range(5)]
+    await live.until(5)
+    feed = replicas[0]._members["kept.a"].feed
+    feed.tail.clear()
+    answered, gate, layer = asyncio.Event(), asyncio.Event(), replicas[0]._layer
+
+    async def slow(*arguments):
+        answer = await layer.read(*arguments)
+        answered.set()
+        await gate.wait()
+        return answer
+
+    feed._layer = type("Slow", (), {"top": layer.top, "read": staticmethod(slow)})()
+    joining = asyncio.create_task(late.join(replicas[0], "kept.a", since=Position("any", 0)))
+    await answered.wait()
+    survivors = own_redis.cli.xrange("asgi__stream__{kept.a}", count=3)
+    own_redis.cli.delete("asgi__stream__{kept.a}")
+    for name, fields in survivors:
+        own_redis.cli.xadd("asgi__stream__{kept.a}", fields, id=name)
+    own_redis.cli.hset("asgi__meta__{kept.a}", mapping={"offset": 3, "replid": "another server's"})
+    feed.mend()
+    await live.told_reset()
+    feed._layer = layer
+    gate.set()
+    await joining
+    await publish(replicas[1], "kept.a", ["new 3", "new 4"])
+    await live.heard("new 4")
+    feed.tail._newest.clear()  # as when newer ones have taken its place
+    await after.join(replicas[0], "kept.a", since=positions[2])
+    await after.until(2)
+    await late.until(5)
+    assert (late.numbers, after.numbers) == ([0, 1, 2, "new 3", "new 4"], ["new 3", "new 4"])
+
+
 async def test_a_large_gap_is_held_a_portion_at_a_time(replicas):
     """Of 8 MiB that were missed, the process holds some portions at any time; clients get all, in order."""
     client, group, most = Client(), "pouring.a", 0

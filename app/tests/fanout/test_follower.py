@@ -218,6 +218,31 @@ async def test_many_long_histories_of_one_socket_wait_for_each_other(hub):
         assert reader.told.count(filled(number)) == 30
 
 
+async def test_many_that_catch_up_write_one_portion_a_turn(hub):
+    """However many groups are behind at once, everything else has its turn of the loop between two portions."""
+    loop, turn, written = asyncio.get_running_loop(), 0, []
+
+    class Noting(Reader):
+        def take(self, payloads, limit):
+            written.append(turn)
+            super().take(payloads, limit)
+
+    def count():
+        nonlocal turn, counting
+        turn, counting = turn + 1, loop.call_soon(count)
+
+    counting = loop.call_soon(count)
+    for number in range(10):
+        await publish(hub, range(100), f"narrow.{number}")
+    readers = [Noting() for _ in range(10)]
+    await asyncio.gather(*(reader.join(hub, f"narrow.{each}", since=START) for each, reader in enumerate(readers)))
+    async with asyncio.timeout(LIMIT):
+        while not all(reader.queue for reader in readers):  # noqa: ASYNC110 - a socket does not tell
+            await asyncio.sleep(0)
+    counting.cancel()
+    assert len(written) == len(set(written))
+
+
 async def test_a_newcomer_in_a_burst_cuts_off_nobody(hub):
     """While more is held back than leaves at once, a newcomer catches up by itself: the others keep their pace."""
     group, old, new = "bursting.a", Reader(), Reader()

@@ -6,5 +6,5 @@
 -- Whoever only looks at a group leaves nothing behind: until the first publication its epoch is "0".
 if redis.call("EXISTS", KEYS[1]) == 0 then return {"0", 0, ""} end
 local epoch, offset, past = unpack(fanout_position(KEYS[1], KEYS[2], ARGV[1]))
-redis.call("PEXPIRE", KEYS[1], ARGV[2])
+redis.call("PEXPIRE", KEYS[1], ARGV[2], "GT") -- never less: a history may be kept for longer
 return {epoch, offset, past}

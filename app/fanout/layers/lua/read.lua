@@ -10,7 +10,7 @@ local STEP = 16 -- entries looked at together: of large ones not many more than 
 -- Whoever only looks at a group leaves nothing behind: until the first publication its epoch is "0".
 if redis.call("EXISTS", KEYS[1]) == 0 then return ARGV[3] == "0" and {} or false end
 local epoch = fanout_position(KEYS[1], KEYS[2], ARGV[1])[1]
-redis.call("PEXPIRE", KEYS[1], ARGV[2]) -- a write: what is not the master any more refuses
+redis.call("PEXPIRE", KEYS[1], ARGV[2], "GT") -- a write: what is not the master any more refuses
 if epoch ~= ARGV[3] then return false end
 
 local found, size, first = {}, 0, ARGV[4] .. "-0"

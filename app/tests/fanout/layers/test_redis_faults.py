@@ -255,6 +255,14 @@ class TestSilence:
         await layer.publish(GROUP, b"1")
         assert await inbox.data() == b"1"
 
+    @pytest.mark.parametrize("how", ["url", "option"])
+    async def test_an_idle_reader_lives_on_whatever_protocol_is_asked_for(self, own_redis, redis_layer, tools, how):
+        """RESP3, in which a PONG does not tell whether the connection is subscribed, is not spoken: nothing is lost."""
+        host = {"url": f"{own_redis.url}?protocol=3", "option": {"address": own_redis.url, "protocol": 3}}[how]
+        layer = redis_layer(hosts=[host])
+        await layer.subscribe(GROUP, tools.Inbox())
+        assert {client["resp"] for client in connections(own_redis)} == {"2"}
+
     async def test_a_refused_publish_is_unavailable(self, own_redis, redis_layer):
         """When Redis answers a publish with an error, the caller gets Unavailable with what Redis said."""
         layer = redis_layer(own_redis)

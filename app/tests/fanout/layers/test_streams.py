@@ -1,6 +1,7 @@
 """What a stream in a real Redis holds."""
 
 from fanout.history import History
+from fanout.positions import Position
 
 HISTORY = History(size=1000, age=3600)
 AT_ONCE = 10
@@ -24,3 +25,12 @@ async def test_what_is_past_its_age_goes_and_nothing_younger(redis_server, redis
         left.append([name.decode() for name, _ in cli.xrange(stream)])
     kept = ["1-0", "1-1", "2-0"]
     assert left == [["0-11", "0-12", *kept], [*kept, "3-0"], [*kept, "3-0", "4-0"]]
+
+
+async def test_who_looks_does_not_shorten_what_is_remembered(redis_server, redis_layer):
+    """A history kept for longer than a week keeps its epoch as long, whoever asks for its position or reads it."""
+    layer, days = redis_layer(redis_server), 24 * 3600
+    position = await layer.append("kept.a", b"1", History(size=1000, age=30 * days))
+    assert (await layer.top("kept.a")).position == position
+    assert len(await layer.read("kept.a", Position(position.epoch, 0), 1)) == 1
+    assert redis_server.cli.ttl(f"{layer.prefix}__meta__{{kept.a}}") > 29 * days
