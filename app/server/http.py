@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
 from twisted.web.http import RESPONSES
+from twisted.web.http_headers import Headers
 
 from server import channel
 from server.pace import Pace
@@ -24,6 +25,7 @@ class ReplicaRequest(WebRequest):
 
     server: Server
     pace: Pace | None = None
+    _response_started: bool
 
     def process(self) -> Any:
         """Serve the request, or refuse what must not reach Daphne."""
@@ -79,10 +81,12 @@ class ReplicaRequest(WebRequest):
         """Leave no client waiting for the rest of an answer that will not come."""
         if self.finished or self.channel is None:
             return
-        if self._response_started:
+        if self.startedWriting:
             # Not ended as if it were whole: whoever reads it sees that it was cut.
             self._abort()
-        elif not failed:  # else Daphne answers 500 by itself
+        elif self._response_started or not failed:  # else Daphne answers 500 by itself
+            self._response_started = False  # nothing of it has left
+            self.responseHeaders = Headers()
             self.basic_error(500, b"Internal Server Error", "The application has not answered.")
 
     def _abort(self) -> None:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+ROUNDING = 1e-6
+"""Seconds that adding up may add."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -20,12 +23,13 @@ class Reading:
 
     @property
     def ahead(self) -> float:
-        """How far the worker's clock is ahead, if both ways took the same time."""
-        return self.worker - (self.asked + self.answered) / 2
+        """How far the worker's clock is ahead, if both ways took the same time; 0 where it may be the same clock."""
+        ahead = self.worker - (self.asked + self.answered) / 2
+        return ahead if abs(ahead) > self.doubt + ROUNDING else 0.0
 
     @property
     def doubt(self) -> float:
-        """How far `ahead` may be from the truth."""
+        """How far `ahead` may be from the truth; twice as far where it is 0."""
         return (self.answered - self.asked) / 2
 
 
