@@ -15,8 +15,9 @@ from tests.redises import (  # noqa: F401 - fixtures for all folders
     sentinel_server,
 )
 
-# Under `nohup` SIGHUP would be ignored, and by every replica that a test starts too.
+# `nohup` ignores SIGHUP, a shell SIGINT for what it runs in the background; programs that a test starts would, too.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
