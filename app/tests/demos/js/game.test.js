@@ -145,6 +145,24 @@ test("nobody walks before the server has let them in, and says who they are on e
   assert.deepEqual(told[2].data, { ticket: "t", name: "Ada", x: 136, y: 100 });
 });
 
+test("a hello that the server could not take is said again until it is", async () => {
+  const { self, told } = selfWith();
+  self.hello();
+  told[0].reject({ code: "unavailable", message: "Redis is away." });
+  await settled();
+  for (const now of [0, 100, 499]) self.step(now);
+  assert.equal(told.length, 2);
+  told[1].reject({ code: "unavailable", message: "Redis is away." });
+  await settled();
+  self.step(500);
+  assert.deepEqual(told[2].data, { ticket: "t", name: "Ada", x: 100, y: 100 });
+  told[2].resolve(null);
+  await settled();
+  self.walk(right, 0.1);
+  self.step(1000);
+  assert.deepEqual(told[3].data, { x: 136, y: 100 });
+});
+
 test("a refused step leads back to the last one that was taken", async () => {
   const { self, told, refusals } = selfWith();
   self.hello();

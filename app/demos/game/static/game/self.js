@@ -14,6 +14,8 @@ export class Self {
   #unanswered = 0;
   /** Counts connections: an answer from an older one says nothing of this one. */
   #connection = 0;
+  /** Whether the server could not take our hello: it is said again. */
+  #unheard = false;
 
   /**
    * @param {object} how
@@ -40,6 +42,7 @@ export class Self {
     if (!me) return;
     this.#connection += 1;
     this.#unanswered = 0;
+    this.#unheard = false;
     const { name } = me;
     await this.#say({ ticket: this.#ticket, name, ...this.#rounded() }, () => (this.since = Date.now()));
   }
@@ -47,6 +50,7 @@ export class Self {
   /** The connection is gone; the player stays where it is. */
   lost() {
     this.since = null;
+    this.#unheard = false;
     this.#connection += 1;
   }
 
@@ -54,6 +58,7 @@ export class Self {
   end() {
     if (this.me && this.since !== null) this.tell({ gone: true }).catch(() => {}); // they see it by the silence
     this.me = this.since = null;
+    this.#unheard = false;
   }
 
   /** @param {{keys: {x: number, y: number}, target: {x: number, y: number} | null}} wish @param {number} seconds */
@@ -63,6 +68,10 @@ export class Self {
 
   /** Tell where one is, if that is news or has not been told for long. @param {number} now */
   step(now) {
+    if (this.#unheard && now - this.#told.at >= this.repeat) {
+      this.#told = { x: NaN, y: NaN, at: now };
+      this.hello();
+    }
     if (!this.me || this.since === null || this.#unanswered >= UNANSWERED_LIMIT) return;
     const { x, y } = this.#rounded();
     if (x === this.#told.x && y === this.#told.y && now - this.#told.at < this.repeat) return;
@@ -91,6 +100,7 @@ export class Self {
         Object.assign(this.me, this.#answered);
         this.#told = { x: NaN, y: NaN, at: -Infinity }; // what was refused counts as not told
       }
+      this.#unheard = refused.code === "unavailable" && this.since === null;
       this.refused(refused);
     } finally {
       if (connection === this.#connection) this.#unanswered -= 1;
