@@ -114,11 +114,13 @@ def close_code(payload: bytes) -> int:
 
 
 def client_frame(kind: int, payload: bytes) -> bytes:
-    """Return a whole frame as a client sends it; `payload` has at most 65,535 bytes."""
+    """Return a whole frame as a client sends it."""
     size = len(payload)
     if size < 126:  # noqa: PLR2004 - RFC 6455 section 5.2
         return bytes((kind, 0x80 | size)) + NO_MASK + payload
-    return struct.pack("!BBH", kind, 0x80 | 126, size) + NO_MASK + payload
+    if size < 1 << 16:
+        return struct.pack("!BBH", kind, 0x80 | 126, size) + NO_MASK + payload
+    return struct.pack("!BBQ", kind, 0x80 | 127, size) + NO_MASK + payload
 
 
 class Crowd:

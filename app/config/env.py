@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from config import limits
 from config.database import SCHEMES, PostgreSQL, postgresql
 
 if TYPE_CHECKING:
@@ -27,13 +28,35 @@ VARIABLES = (
     "FANOUT_SECRET_KEY_FILE",
     "FANOUT_ALLOWED_HOSTS",
     "FANOUT_TRUSTED_ORIGINS",
+    "FANOUT_WITHOUT_ORIGIN",
+    "FANOUT_LIMITS",
+    "FANOUT_LIMITS_EXEMPT",
+    "FANOUT_CONNECTIONS_PER_ADDRESS",
+    "FANOUT_CONNECTIONS_PER_USER",
+    "FANOUT_HANDSHAKES_PER_SECOND",
+    "FANOUT_READS_PER_SECOND",
+    "FANOUT_PUBLISHES_PER_CONNECTION",
+    "FANOUT_PUBLISHES_PER_USER",
+    "FANOUT_PUBLISHES_PER_ADDRESS",
+    "FANOUT_BYTES_PER_CONNECTION",
+    "FANOUT_BYTES_PER_USER",
+    "FANOUT_BYTES_PER_ADDRESS",
+    "FANOUT_GROUPS_PER_CONNECTION",
+    "FANOUT_FRAME_BYTES",
+    "FANOUT_JSON_DEPTH",
+    "FANOUT_OUTBOX_BYTES",
+    "FANOUT_IDLE_SECONDS",
+    "FANOUT_UNAUTHENTICATED_SECONDS",
+    "FANOUT_NEW_GROUPS_PER_MINUTE",
     "FANOUT_REDIS_URLS",
     "FANOUT_REDIS_PASSWORD_FILE",
     "FANOUT_DATABASE",
     "FANOUT_DATABASE_PASSWORD_FILE",
     "FANOUT_STATE_DIR",
     "FANOUT_STATIC_ROOT",
+    "FANOUT_ARCHIVE_DAYS",
     "FANOUT_LOG_LEVEL",
+    "FANOUT_LOG_FORMAT",
 )
 """Every variable of ours; `.env.example` explains each, a test holds the two together."""
 
@@ -64,7 +87,17 @@ class Environment:
     database: Path | PostgreSQL
     """The SQLite file, or the server's database."""
     static_root: Path
+    archive_days: float | None
+    """Days that the archive keeps; None: for ever."""
     log_level: str
+    log_format: str
+    """`json`, `text`, or `auto`: JSON in production, but text on a terminal."""
+    without_origin: bool
+    """Whether clients that name no origin, which are no browsers, are let in."""
+    limits: dict[str, Any]
+    """`settings.FANOUT_LIMITS`."""
+    is_limited: bool
+    """False: all of them are lifted."""
 
 
 def read(environ: Mapping[str, str] | None = None) -> Environment:
@@ -84,7 +117,12 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         redis_hosts=_redis_hosts(values, production=production),
         database=_database(values, state / "db.sqlite3"),
         static_root=_folder(values, "FANOUT_STATIC_ROOT", state / "static"),
+        archive_days=_days(values, "FANOUT_ARCHIVE_DAYS"),
         log_level=_choice(values, "FANOUT_LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
+        log_format=_choice(values, "FANOUT_LOG_FORMAT", ("auto", "json", "text")),
+        without_origin=_choice(values, "FANOUT_WITHOUT_ORIGIN", ("allow", "refuse")) == "allow",
+        limits=_limits(values, production=production),
+        is_limited=_choice(values, "FANOUT_LIMITS", ("on", "off")) == "on",
     )
 
 
@@ -147,6 +185,15 @@ def _folder(values: Mapping[str, str], name: str, default: Path) -> Path:
     return path
 
 
+def _days(values: Mapping[str, str], name: str) -> float | None:
+    value = values.get(name)
+    if value is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,4})?", value) or not float(value):
+        raise _malformed(name, value, "a number of days, such as 90 or 0.5; unset keeps everything")
+    return float(value)
+
+
 def _content(name: str, file: str) -> str:
     """Return what a file holds, without the white space around it."""
     try:
@@ -185,7 +232,10 @@ def _secret_key(values: Mapping[str, str], *, production: bool) -> str:
             f"{name} holds {len(key)} characters: give it at least {SECRET_KEY_MIN_CHARACTERS} random ones."
         )
     if key is None and production:
-        raise ConfigurationError("FANOUT_SECRET_KEY or FANOUT_SECRET_KEY_FILE must be set in production.")
+        raise ConfigurationError(
+            "FANOUT_SECRET_KEY or FANOUT_SECRET_KEY_FILE must be set in production, the same for all replicas: "
+            "`openssl rand -base64 48` makes one."
+        )
     # One process alone needs no key that others know; `make up` gives all replicas the same file.
     return key or secrets.token_urlsafe(50)
 
@@ -210,6 +260,27 @@ def _trusted_origins(values: Mapping[str, str]) -> list[str]:
     return origins
 
 
+def _limits(values: Mapping[str, str], *, production: bool) -> dict[str, Any]:
+    exempt = limits.networks(_list(values, "FANOUT_LIMITS_EXEMPT") or ["none" if production else "loopback"])
+    if exempt is None:
+        wanted = f"addresses, networks such as 192.0.2.0/24, or one of {', '.join(limits.WORDS)}"
+        raise _malformed("FANOUT_LIMITS_EXEMPT", values["FANOUT_LIMITS_EXEMPT"], wanted)
+    if production and limits.everybody(exempt):
+        raise ConfigurationError("FANOUT_LIMITS_EXEMPT exempts everybody: name the networks of your load generators.")
+    found = {}
+    for name in limits.NUMBERS:
+        if name in values:
+            found[name] = limits.number(values[name])
+            if found[name] is None:
+                raise _malformed(name, values[name], "a whole number; 0 lifts the limit")
+    if _choice(values, "FANOUT_LIMITS", ("on", "off")) == "on":
+        unlimited = () if production else limits.own(exempt)
+        return limits.given({name: value for name, value in found.items() if value is not None}, exempt, unlimited)
+    if production:
+        raise ConfigurationError("FANOUT_LIMITS=off lets one client take everything: unset it in production.")
+    return limits.lifted()
+
+
 def _redis_hosts(values: Mapping[str, str], *, production: bool) -> list[str | dict[str, Any]]:
     entries = _redis_entries(_list(values, "FANOUT_REDIS_URLS"))
     hosts = [_sentinel(entry) if entry.startswith(SENTINEL) else _redis_url(entry) for entry in entries]
@@ -220,7 +291,9 @@ def _redis_hosts(values: Mapping[str, str], *, production: bool) -> list[str | d
             " redis://host:6379, rediss://…, unix:///path or sentinel://host:26379,host:26379/service."
         )
     if production and not hosts:
-        raise ConfigurationError("FANOUT_REDIS_URLS must be set in production: replicas meet in Redis.")
+        raise ConfigurationError(
+            "FANOUT_REDIS_URLS must be set in production, for example redis://redis:6379: replicas meet in Redis."
+        )
     password = _password(values, "FANOUT_REDIS_PASSWORD_FILE")
     return [_with_password(host, password) for host in hosts if host is not None]
 

@@ -19,6 +19,7 @@ ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
 
 INSTALLED_APPS = [
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -26,10 +27,13 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "fanout",
+    "fanout.archive",
     "ops",
     "demos.home",
+    "demos.accounts",
     "demos.chat",
     "demos.game",
+    "demos.document",
     "demos.dashboard",
 ]
 
@@ -37,6 +41,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     # nginx serves /static/ in the fleet; this does for a server that runs alone (daphne, uvicorn).
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.headers.secure_cookies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -60,8 +65,25 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
+LOGIN_URL = "accounts:login"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home:home"
+CSRF_FAILURE_VIEW = "demos.pages.csrf_failure"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
 DATABASES = {"default": django(ENV.database)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# fanout.limits.bounds says what each is.
+FANOUT_LIMITS = ENV.limits
+FANOUT_WITHOUT_ORIGIN = ENV.without_origin
 
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": (
@@ -85,27 +107,31 @@ STORAGES = {
     },
 }
 
+# Seconds after which the worker deletes what it has archived; None: never.
+FANOUT_ARCHIVE_AGE = None if ENV.archive_days is None else ENV.archive_days * 24 * 3600
+
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
 
 # nginx says how the client came in; it overwrites whatever the client itself sent.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# What answers that do not come from Django have too: config.headers.
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
 # Frames of the protocol are bounded by the consumer; a form of ours is far smaller than this.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
+# Programs read the log in production, people everywhere else, and on a terminal.
+FOR_PROGRAMS = ENV.log_format == "json" or (ENV.log_format == "auto" and ENV.production and not sys.stderr.isatty())
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"json": {"()": "ops.logs.JsonFormatter"}, "text": {"()": "ops.logs.TextFormatter"}},
+    "handlers": {"stderr": {"class": "ops.logs.BoundHandler", "formatter": "json" if FOR_PROGRAMS else "text"}},
     "root": {"handlers": ["stderr"], "level": ENV.log_level},
-    # A 404 is the visitor's affair: nginx logs it with the rest of the request.
+    # A 404 is the client's affair: nginx logs it with the rest of the request.
     "loggers": {
         "django.request": {"level": "ERROR"},
         # Django's own line for it is a traceback of 30 lines, at the asking of any stranger.

@@ -1,55 +1,34 @@
-"""What all pages share: their content security policy, and errors as a page or as `application/problem+json`.
+"""What all pages share: errors as a page or as `application/problem+json`.
 
 The root URL conf takes its handlers from here: `handler400 = "demos.pages.bad_request"` and so on.
 """
 
 from __future__ import annotations
 
-from functools import wraps
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import TYPE_CHECKING
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
+from fanout.tracing import ids
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from django.http import HttpRequest
-
-P = ParamSpec("P")
 
 PROBLEM_JSON = "application/problem+json"
 """RFC 9457."""
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-"""Nothing from elsewhere and nothing inline; `'self'` covers the WebSocket of the page's own origin."""
 
-
-def page(
-    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """Send the content security policy with what the view answers."""
-
-    @wraps(view)
-    def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        response = view(request, *args, **kwargs)
-        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-        return response
-
-    return answer
-
-
-@page
 def problem(request: HttpRequest, *, status: int, title: str, detail: str) -> HttpResponse:
     """Answer with an error: a page for people, problem details for programs that prefer JSON."""
     told = {"title": title, "status": status, "detail": detail}
     response: HttpResponse
     if request.get_preferred_type(["text/html", "application/json", PROBLEM_JSON]) in (None, "text/html"):
-        response = render(request, f"{status}.html", told, status=status)
+        # Who reports a fault of ours can name the lines that tell of it.
+        request_id = ids().get("request_id") if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
+        response = render(request, f"{status}.html", {**told, "request_id": request_id}, status=status)
     else:
         response = JsonResponse(told, status=status, content_type=PROBLEM_JSON)
     patch_vary_headers(response, ["Accept"])
@@ -63,6 +42,26 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # 
         status=HTTPStatus.BAD_REQUEST,
         title="The server did not understand this",
         detail="The request is malformed. Going back and trying again may help.",
+    )
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django names it
+    """Answer 403 to a form without the token of its page: an old one, or another site's."""
+    return problem(
+        request,
+        status=HTTPStatus.FORBIDDEN,
+        title="This form has expired",
+        detail="Nothing was changed. Go back, reload the page and send it again; the browser must accept cookies.",
+    )
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 403, with the sentence that whoever forbids it gives."""
+    return problem(
+        request,
+        status=HTTPStatus.FORBIDDEN,
+        title="This is not for you",
+        detail=str(exception) or "Your account may not see this.",
     )
 
 

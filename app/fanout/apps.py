@@ -1,4 +1,4 @@
-"""Django finds the package's static files (the JavaScript client) by this."""
+"""Django finds the package's static files (the JavaScript client) by this; the signals of accounts are listened to."""
 
 from django.apps import AppConfig
 
@@ -8,3 +8,9 @@ class FanoutConfig(AppConfig):
 
     name = "fanout"
     verbose_name = "Fan-out"
+
+    def ready(self) -> None:
+        """Listen to what ends accounts and their sessions."""
+        from fanout.accounts import revocation
+
+        revocation.connect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -29,7 +30,7 @@ CHUNK = 50
 class _Job:
     """Payloads on their way to sockets."""
 
-    __slots__ = ("at", "broadcaster", "gone", "keys", "payloads", "sockets")
+    __slots__ = ("at", "broadcaster", "gone", "keys", "payloads", "published_at", "size", "sockets")
 
     def __init__(
         self,
@@ -37,11 +38,14 @@ class _Job:
         sockets: Sequence[Socket],
         payloads: list[bytes],
         keys: Sequence[str | None] | None,
+        published_at: Sequence[float],
     ) -> None:
         self.broadcaster = broadcaster
         self.sockets = sockets
         self.payloads = payloads
         self.keys = keys
+        self.published_at = published_at
+        self.size = sum(map(len, payloads)) if published_at else 0
         self.at = 0
         self.gone: set[Socket] = set()
         """Who has left since: it gets nothing more, not even if it has joined again meanwhile."""
@@ -105,16 +109,22 @@ class Audience:
             job.gone.add(socket)
         self._laggards.remove(socket)
 
-    def send(self, make: Callable[[Encoder], Iterable[bytes | None]], keys: Sequence[str | None] | None = None) -> None:
+    def send(
+        self,
+        make: Callable[[Encoder], Iterable[bytes | None]],
+        keys: Sequence[str | None] | None = None,
+        published_at: Sequence[float] = (),
+    ) -> None:
         """Write what `make` returns for each encoder: once for all sockets that share it; None is left out.
 
         With `keys`, one for each payload, nothing is queued for a socket that has not read what it got
-        before: it gets the latest payload of each key when it has.
+        before: it gets the latest payload of each key when it has. `published_at` are times of publications (Unix
+        time), for the count of how long they took.
         """
         for (encoder, broadcaster), sockets in self._sockets.items():
             if sockets:
                 payloads = [payload for payload in make(encoder) if payload is not None]
-                self._start(_Job(broadcaster, tuple(sockets), payloads, keys))
+                self._start(_Job(broadcaster, tuple(sockets), payloads, keys, published_at))
 
     def _start(self, job: _Job) -> None:
         if job.payloads:
@@ -141,10 +151,20 @@ class Audience:
                 break
 
     def _write_to(self, sockets: Sequence[Socket], job: _Job) -> None:
-        counters.deliveries += len(sockets) * len(job.payloads)
         if job.keys is None:
             job.broadcaster.broadcast(sockets, job.payloads, self._limit)
-            return
-        level = self._laggards.sort_out(sockets, job.keys, job.payloads)
-        for socket in job.broadcaster.offer(level, job.payloads):
-            self._laggards.hold(socket, job.keys, job.payloads)
+        else:
+            level = self._laggards.sort_out(sockets, job.keys, job.payloads)
+            for socket in job.broadcaster.offer(level, job.payloads):
+                self._laggards.hold(socket, job.keys, job.payloads)
+        _count(job, len(sockets))
+
+
+def _count(job: _Job, sockets: int) -> None:
+    """Count what was written to so many sockets: once for all of them, so that it costs each next to nothing."""
+    counters.deliveries += sockets * len(job.payloads)
+    if job.published_at:
+        counters.delivered_bytes += sockets * job.size
+        now, latency = time.time(), counters.latency
+        for published_at in job.published_at:
+            latency.observe(max(now - published_at, 0.0), sockets)  # clocks of two machines differ

@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fanout.audience import Audience
+from fanout.counters import counters
+from fanout.limits.bounds import outbox_limit
 
 if TYPE_CHECKING:
     from fanout.encoder import Encoder
@@ -34,16 +36,18 @@ class Delivery:
     def __init__(self, group: str, policy: Policy) -> None:
         self._group = group
         self._policy = policy
-        self._audience = Audience(policy.outbox_limit)
+        self._audience = Audience(outbox_limit(policy))
         self._held: list[Publication] = []
         self._held_bytes = 0
         self._flushed_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        self.limit = policy.outbox_limit
+        self.limit = outbox_limit(policy)
         """Bytes that may wait for one socket."""
-        self.portion = policy.outbox_limit // PORTIONS
+        self.portion = outbox_limit(policy) // PORTIONS
         """Bytes of data that leave at once at the most, but for a single larger publication."""
+        self.publications = 0
+        """That came for the group since somebody here is in it."""
 
     @property
     def sockets(self) -> int:
@@ -67,6 +71,7 @@ class Delivery:
 
     def deliver(self, publication: Publication) -> None:
         """Write a publication to every socket, now or at the end of the flush interval."""
+        self.publications += 1
         self._held.append(publication)
         self._held_bytes += len(publication.data)
         if self._timer is not None:
@@ -80,6 +85,7 @@ class Delivery:
     def reset(self, position: Position, reason: str) -> None:
         """Tell every socket that what lies before `position` is lost to it."""
         self._flush_all()
+        counters.resets[reason] += self._audience.size
         self._audience.send(lambda encoder: [encoder.reset(self._group, position, reason)])
 
     def flush(self) -> None:
@@ -98,7 +104,8 @@ class Delivery:
         """Send what is held back, up to `limit` bytes: payloads are made once for all that share an encoder."""
         ephemeral = self._policy.history is None
         if ephemeral:
-            self._held = _latest(self._held)
+            before, self._held = len(self._held), _latest(self._held)
+            counters.superseded += before - len(self._held)
             self._held_bytes = sum(len(publication.data) for publication in self._held)
         count, size = 0, 0
         while count < len(self._held) and (limit is None or not count or size < limit):
@@ -109,7 +116,9 @@ class Delivery:
         if sent:
             self._flushed_at = self._loop.time()
             keys = [publication.key for publication in sent] if ephemeral else None
-            self._audience.send(lambda encoder: map(encoder.publication, sent), keys)
+            counters.coalesced += count - 1
+            published_at = [publication.published_at for publication in sent]
+            self._audience.send(lambda encoder: map(encoder.publication, sent), keys, published_at)
 
     def _later(self, wait: float) -> None:
         self._timer = self._loop.call_later(wait, self.flush)

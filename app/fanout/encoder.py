@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from fanout.positions import Position
-    from fanout.presence import Change
+    from fanout.presence.view import Change
     from fanout.publication import Publication
 
 

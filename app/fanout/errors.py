@@ -53,6 +53,28 @@ class Forbidden(FanoutError):
     code = "forbidden"
 
 
+class TooFast(FanoutError):
+    """The client does this more often than it may: nothing has happened. `wait`: seconds until it may again."""
+
+    code = "too_fast"
+
+    def __init__(self, sentence: str, wait: float = 1.0) -> None:
+        super().__init__(sentence)
+        self.wait = wait
+
+
+class TooManyConnections(FanoutError):
+    """The client's address or account has as many connections as it may have."""
+
+    code = "too_many_connections"
+
+
+class BadTicket(FanoutError):
+    """The ticket was used, is over, or was never one: ask for a new one."""
+
+    code = "bad_ticket"
+
+
 class NotJoined(FanoutError):
     """The socket is not in the group."""
 

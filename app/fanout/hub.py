@@ -7,20 +7,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from fanout import roster
-from fanout.heartbeat import Heartbeat
+from fanout.accounts.connected import Accounts
+from fanout.counters import counters
+from fanout.limits.admission import Admission
+from fanout.limits.patience import Patience
 from fanout.members import Members, Subscription
+from fanout.presence import roster
+from fanout.presence.heartbeat import Heartbeat
 from fanout.publishing import default_layer, publish_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fanout.asgi import Scope
     from fanout.encoder import Encoder
     from fanout.layers import FanoutLayer
     from fanout.members import Entry
     from fanout.positions import Position
-    from fanout.presence import View
-    from fanout.roster import Roster
+    from fanout.presence.roster import Roster
+    from fanout.presence.view import View
     from fanout.sockets import Socket
 
 
@@ -34,7 +39,7 @@ class Hub:
     """Delivers the publications of groups to the sockets of this process.
 
     Durable group: every subscription gets every publication once, in order; it resumes behind its position
-    on any replica with no gap and no double, or is told `reset`. Holes are noticed at the next publication
+    on any replica with no gap and no double, or is told `reset`. Gaps are noticed at the next publication
     or within 2 s and filled from the stream.
 
     Ephemeral group: a subscription gets every publication that is made after `join` returned, once and in
@@ -52,6 +57,9 @@ class Hub:
         self._members: dict[str, Members] = {}
         self._watcher: asyncio.Task[None] | None = None
         self._heartbeat = Heartbeat(layer, self._forget, self._refresh)
+        self.admission = Admission(layer)
+        self.accounts = Accounts(layer, self.admission)
+        self.patience = Patience()
         self._ending: set[asyncio.Task[None]] = set()
         self._filled = 0
         self._forget_layer: Callable[[], None] = lambda: None
@@ -90,6 +98,7 @@ class Hub:
         finally:
             members.joining -= 1
             self._release(members)
+        counters.joins += 1
         return entry
 
     def leave(self, subscription: Subscription) -> None:
@@ -108,6 +117,10 @@ class Hub:
         """
         return await publish_on(self._layer, group, data, key)
 
+    async def admit(self, scope: Scope, group: str) -> None:
+        """Let a client join or publish to a group that may be new. Raise TooFast, Unavailable."""
+        await self.admission.begin_group(scope, group, here=group in self._members)
+
     def view(self, group: str) -> View | None:
         """Return who is in a group of which somebody here is told; None where the kind keeps no presence."""
         members = self._members.get(group)
@@ -117,6 +130,11 @@ class Hub:
     def groups(self) -> dict[str, int]:
         """Subscriptions of this process by group."""
         return {group: members.sockets for group, members in self._members.items() if members.sockets}
+
+    @property
+    def publications(self) -> dict[str, int]:
+        """Publications that came for each of these groups, since somebody here is in it."""
+        return {group: members.delivery.publications for group, members in self._members.items() if members.sockets}
 
     @property
     def filled(self) -> int:
@@ -158,11 +176,14 @@ class Hub:
         if self._ending:
             await asyncio.wait(self._ending, timeout=CLOSE_LIMIT)
         self._heartbeat.stop()
+        self.accounts.stop()
+        self.admission.stop()
+        self.patience.stop()
         if self._watcher is not None:
             self._watcher.cancel()
         self._forget_layer()
 
-    # -- holes that nobody sees: a lost connection, a message that never came ------------------------------
+    # -- gaps that nobody sees: a lost connection, a message that never came -------------------------------
 
     def _watch(self) -> None:
         if self._watcher is None:
@@ -213,9 +234,14 @@ def get_hub() -> Hub:
     return hub
 
 
+def hub_here() -> Hub | None:
+    """Return the hub of the running event loop; None if nobody has asked for it yet."""
+    return _hubs.get(asyncio.get_running_loop())
+
+
 def filled() -> int:
     """Return how many publications the hub of the running event loop had to fetch from streams; 0 without a hub."""
-    hub = _hubs.get(asyncio.get_running_loop())
+    hub = hub_here()
     return hub.filled if hub is not None else 0
 
 

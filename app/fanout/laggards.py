@@ -25,6 +25,11 @@ _held: Counter[Socket] = Counter()
 """Bytes that wait for each socket that lags, of all its groups."""
 
 
+def held_bytes() -> int:
+    """Return the bytes that wait for sockets that lag, of all groups of this process."""
+    return _held.total()
+
+
 class _Values(dict["str | None", bytes]):
     """The latest payloads of one socket in one group: key → payload, the newest last."""
 

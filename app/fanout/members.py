@@ -6,21 +6,22 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fanout.counters import counters
 from fanout.delivery import Delivery
-from fanout.feed import Feed
-from fanout.follower import Follower
+from fanout.durable.feed import Feed
+from fanout.durable.follower import Follower
+from fanout.durable.recovery import Recovery
 from fanout.policy import policy_for
-from fanout.recovery import Recovery
-from fanout.roster import Roster
+from fanout.presence.roster import Roster
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fanout.encoder import Encoder
-    from fanout.heartbeat import Heartbeat
     from fanout.layers import FanoutLayer
     from fanout.positions import Position
-    from fanout.presence import View
+    from fanout.presence.heartbeat import Heartbeat
+    from fanout.presence.view import View
     from fanout.publication import Publication
     from fanout.sockets import Socket
 
@@ -139,6 +140,10 @@ class Members:
             self.delivery.add(subscription.socket, subscription.encoder)
             return Entry(subscription)
         run, reset = await self._recovery.first(since, last)
+        if since is not None:
+            counters.resumes["reset" if reset else "recovered"] += 1
+        if reset:
+            counters.resets[reset] += 1
         position = self.feed.position
         count = position.offset - run[0].offset + 1 if run else 0
         if self._at_once(subscription.socket, run, count):

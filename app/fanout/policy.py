@@ -37,15 +37,27 @@ class Policy:
     """Seconds: a publication leaves at once if none left within it, else with the others at its end. 0: off."""
 
     outbox_limit: ClassVar[int] = 1024 * KIB
-    """Bytes that may wait for one socket before it is closed as too slow (4008)."""
+    """Bytes that may wait for one socket before it is closed as too slow (4008).
+
+    What other groups have waiting for it counts, too: kinds that share a socket want the same limit.
+    """
+
+    join_permissions: ClassVar[tuple[str, ...]] = ()
+    """Django's permissions (`app.codename`) that a client's account needs to subscribe; none: guests may, too."""
+
+    publish_permissions: ClassVar[tuple[str, ...]] = ()
+    """The same to publish."""
 
     async def may_join(self, scope: Scope, group: str) -> bool:
-        """Whether the client behind `scope` may subscribe to `group`."""
-        return True
+        """Whether the client behind `scope` may subscribe to `group`.
+
+        Asked again when the account changes: who may not any more is out of the group within 5 s.
+        """
+        return await _has(scope, self.join_permissions)
 
     async def may_publish(self, scope: Scope, group: str) -> bool:
-        """Whether the client behind `scope` may publish to `group`."""
-        return True
+        """Whether the client behind `scope` may publish to `group`; asked for each publication."""
+        return await _has(scope, self.publish_permissions)
 
     async def member(self, scope: Scope, group: str, info: Any) -> Any:
         """Return what others see of the client behind `scope`; `info` is what it says of itself (None: nothing).
@@ -72,6 +84,14 @@ class Policy:
         A client that reads slowly gets the latest publication of each key, and the latest one without.
         """
         return None
+
+
+async def _has(scope: Scope, permissions: tuple[str, ...]) -> bool:
+    if not permissions:
+        return True
+    from fanout.accounts.users import has_permissions  # it needs Django's apps, and this module comes before them
+
+    return await has_permissions(scope, *permissions)
 
 
 class ClosedPolicy(Policy):

@@ -14,8 +14,10 @@ EPOCH = re.compile(r"[A-Za-z0-9]{1,32}")
 class Position:
     """The place behind a publication: `Position("f3a9", 7)` has seen offsets 1 to 7 of epoch f3a9.
 
-    A new epoch begins whenever the stream could have lost or reused offsets. Offsets go on across
-    epochs where the stream survived: behind f3a9's last surviving offset 7 the next epoch begins with 8.
+    A new epoch begins whenever the stream could have lost or reused offsets. Without epochs: 1 to 3 are lost, four
+    others are published as 1 to 4, and who has seen the old 3 is sent the new 4 alone, as if that were all.
+    Offsets go on across epochs where the stream survived: behind f3a9's last surviving offset 7 the next epoch begins
+    with 8.
     """
 
     epoch: str

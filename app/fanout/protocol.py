@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fanout.errors import FanoutError
     from fanout.members import Entry
     from fanout.positions import Position
-    from fanout.presence import Change, View
+    from fanout.presence.view import Change, View
     from fanout.publication import Publication
 
 SUBPROTOCOL = "fanout.v1"
@@ -34,6 +34,9 @@ LAST_LIMIT = 1000
 Offset = Annotated[int, msgspec.Meta(ge=0, le=OFFSET_LIMIT)]
 Epoch = Annotated[str, msgspec.Meta(pattern=f"^{EPOCH.pattern}$")]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=KEY_LIMIT)]
+
+
+TYPES = "join, leave, publish or authenticate"
 
 
 class Since(msgspec.Struct, frozen=True):
@@ -70,10 +73,23 @@ class Publish(msgspec.Struct, tag="publish", frozen=True):
     key: Key | None = None
 
 
-Frame = Join | Leave | Publish
+class Authenticate(msgspec.Struct, tag="authenticate", frozen=True):
+    """Be the user of a ticket, from now on."""
+
+    ticket: str
+    id: int | None = None
+
+
+class Named(msgspec.Struct, frozen=True):
+    """What a frame that is refused is known by: all else is skipped, nothing of it is made."""
+
+    id: int | None = None
+
+
+Frame = Join | Leave | Publish | Authenticate
 
 _decoder: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
-_any = msgspec.json.Decoder()
+_named: msgspec.json.Decoder[Named] = msgspec.json.Decoder(Named)
 encode = msgspec.json.Encoder().encode
 
 
@@ -83,9 +99,9 @@ def decode(text: str | bytes) -> Frame:
         return _decoder.decode(text)
     except msgspec.ValidationError as error:
         if "missing required field `type`" in str(error):
-            raise BadFrame("The frame has no `type`: it must be join, leave or publish.") from None
+            raise BadFrame(f"The frame has no `type`: it must be {TYPES}.") from None
         if "$.type" in str(error):
-            raise UnknownType("The frame's `type` must be join, leave or publish.") from None
+            raise UnknownType(f"The frame's `type` must be {TYPES}.") from None
         raise BadFrame(f"The frame does not fit its type: {error}.") from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadFrame(f"The frame is not JSON: {error}.") from None
@@ -94,11 +110,9 @@ def decode(text: str | bytes) -> Frame:
 def id_of(text: str | bytes) -> int | None:
     """Return the `id` of a frame that was refused, if it can be found, so that the client knows which."""
     try:
-        frame = _any.decode(text)
+        return _named.decode(text).id
     except (msgspec.DecodeError, RecursionError):
         return None
-    value = frame.get("id") if isinstance(frame, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def joined(frame: Join, replica: str, entry: Entry) -> bytes:
@@ -129,6 +143,11 @@ def left(frame: Leave) -> bytes:
     return encode({"type": "left", "id": frame.id, "group": frame.group})
 
 
+def authenticated(frame: Authenticate) -> bytes:
+    """The client is the ticket's user."""
+    return encode({"type": "authenticated", "id": frame.id})
+
+
 def ack(frame: Publish, position: Position | None) -> bytes:
     """Redis has taken the publication; in a durable group it is in the stream, at this position."""
     if position is None:
@@ -144,6 +163,11 @@ def reconnect(retry: int) -> bytes:
 def error(refused: FanoutError, frame_id: int | None) -> bytes:
     """The frame was refused; nothing happened."""
     return encode({"type": "error", "id": frame_id, "code": refused.code, "message": str(refused)})
+
+
+def expelled(refused: FanoutError, group: str) -> bytes:
+    """The client is in the group no more; no publication of it follows."""
+    return encode({"type": "error", "id": None, "code": refused.code, "message": str(refused), "group": group})
 
 
 class Encoder:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 EXTENSION = "fanout.replica"
 """The ASGI extension by which a server says its name and that it drains: `name` and `draining` (an asyncio.Event) of
-`scope["extensions"][EXTENSION]`."""
+`scope["extensions"][EXTENSION]`. What operators ask beside that: `status()` (a dict), `await queued_bytes()` and
+`neighbours()` (names of the replicas on this machine)."""
 
 _fallback = f"{socket.gethostname()}-{os.getpid()}"
 

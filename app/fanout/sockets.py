@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from fanout import close_codes
+from fanout.counters import counters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -132,6 +133,7 @@ class AsgiSocket:
 
     def close(self, code: int, reason: str) -> None:
         """See Socket."""
+        counters.too_slow += code == close_codes.TOO_SLOW and not self.closed
         self.queue({"type": "websocket.close", "code": code, "reason": reason}, 0)
         self.closed = True
 

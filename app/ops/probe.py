@@ -1,6 +1,7 @@
-"""`python -m ops.probe` asks the replica of this container how it does: the image's health check, and `make status`.
+"""`python -m ops.probe [--alive] [SOCKET]` asks a replica how it does, for health checks and `make status`.
 
-Standard library only, and little of it: a container engine starts it every few seconds.
+Without SOCKET, the one of this container. `--alive` asks whether it answers at all, not whether it is in service.
+Standard library only, and little of it: an engine starts it every few seconds.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ import socket
 import sys
 from pathlib import Path
 
+TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all else here
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 TABLE = Path("/proc/net/unix")
 """Sockets of this network namespace, which a container has for itself: its one listener is the replica."""
 LISTENING = "00010000"  # __SO_ACCEPTCON of the kernel
 SECONDS = 2.0  # a replica that takes longer for its own state is not well
-REQUEST = b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n"
+READY, ALIVE = "/readyz", "/healthz"
 CHUNK_BYTES = 65536
 HEALTHY, UNHEALTHY = 0, 1
 
@@ -27,12 +32,12 @@ def listener(table: str) -> str | None:
     return None
 
 
-def ask(path: str) -> tuple[str, str]:
-    """Return the status line and the body of /readyz. Raise OSError."""
+def ask(path: str, question: str = READY) -> tuple[str, str]:
+    """Return the status line and the body of the answer. Raise OSError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         link.settimeout(SECONDS)
         link.connect(path)
-        link.sendall(REQUEST)
+        link.sendall(f"GET {question} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         answer = b""
         while data := link.recv(CHUNK_BYTES):
             answer += data
@@ -40,14 +45,17 @@ def ask(path: str) -> tuple[str, str]:
     return head.partition("\r\n")[0], body
 
 
-def main() -> int:
-    """Print what the replica says of itself; return 0 when it is in service."""
-    path = listener(TABLE.read_text())
+def main(arguments: Sequence[str] = ()) -> int:
+    """Print what the replica says of itself; return 0 when it is in service, or alive if that is the question."""
+    question = ALIVE if "--alive" in arguments else READY
+    # In a pod, whose containers share one table, each is asked by its path.
+    paths = [word for word in arguments if not word.startswith("--")]
+    path = paths[0] if paths else listener(TABLE.read_text())
     if path is None:
         sys.stdout.write("no replica listens here\n")
         return UNHEALTHY
     try:
-        status, body = ask(path)
+        status, body = ask(path, question)
     except OSError as error:
         sys.stdout.write(f"{Path(path).stem} does not answer: {error}\n")
         return UNHEALTHY
@@ -56,4 +64,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -19,7 +19,7 @@ BINDINGS = ("host", "port", "unix_socket", "file_descriptor", "socket_strings")
 
 
 class CommandLine(CommandLineInterface):
-    """`python -m server [application] [--name web-1] [--socket-dir DIR] [--pid-file FILE] [Daphne's flags]`."""
+    """`python -m server [application] [--name web-1] [--pod POD] [--socket-dir DIR] [--pid-file FILE] [Daphne's]`."""
 
     description = "One replica of a Channels application: Daphne on its own unix socket."
 
@@ -34,6 +34,7 @@ class CommandLine(CommandLineInterface):
         # Daphne closes every socket after 24 h; a replica has no reason to.
         self.parser.set_defaults(websocket_timeout=-1)
         self.parser.add_argument("--name", help="The replica's name; names its socket (default: first free web-N)")
+        self.parser.add_argument("--pod", help="The pod it runs in: over the fleet its name is then <pod>-<name>")
         self.parser.add_argument("--socket-dir", type=Path, help="Folder for <name>.sock, where nginx finds it")
         self.parser.add_argument("--pid-file", type=Path, help="Written when it listens, removed at the exit")
 
@@ -64,6 +65,9 @@ class CommandLine(CommandLineInterface):
             options["proxy_forwarded_address_header"] = "X-Real-IP"
             options["proxy_forwarded_proto_header"] = "X-Forwarded-Proto"
         name = check_name(given.name) if given.name else slots[0].name if slots else ""
+        if given.pod:
+            # Every pod has a web-1: what tells replicas apart is both.
+            name = f"{check_name(given.pod, '--pod')}-{name}" if name else given.pod
         return Server(**options, name=name, pid_file=given.pid_file, listening=self.claims.close, lifespan=True)
 
     def load_asgi_app(self, asgi_app_path: str) -> Any:

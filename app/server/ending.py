@@ -8,7 +8,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
-from server.drain import HANDLERS_LIMIT, SECONDS
+from server import batches
+from server.drain import HANDLERS_LIMIT
 from server.lifespan import SHUTDOWN_LIMIT
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 SLACK = 5.0
 """Seconds for what was cancelled at the end of a drain to clean up."""
-DRAIN_LIMIT = SECONDS + HANDLERS_LIMIT + SHUTDOWN_LIMIT + SLACK
+DRAIN_LIMIT = batches.SECONDS + HANDLERS_LIMIT + SHUTDOWN_LIMIT + SLACK
 """Seconds from the first signal to the exit at the latest; the fleet's supervisor kills after ten more."""
 CUT_LIMIT = 5.0
 """Seconds that a second signal leaves to who is cancelled: a busy machine takes one or two to end cleanly."""

@@ -18,18 +18,18 @@ from twisted.internet import reactor, unix
 from twisted.internet.defer import Deferred, DeferredList
 
 from server import backlog, ending
-from server.departure import depart
+from server.drain import drain
 from server.entrance import EntranceFactory
 from server.http import ReplicaHTTPFactory, ReplicaRequest
 from server.inbox import Inbox, is_attached
 from server.lifespan import Lifespan
-from server.slot import SocketFile
-from server.sockets import ReplicaSocket
+from server.slot import SUFFIX, SocketFile
+from server.sockets import ReplicaSocket, queued_bytes
 from server.transport import LEAN
 from server.websocket import ReplicaWebSocket, ReplicaWebSocketFactory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +76,18 @@ class Server(DaphneServer):
         self.entrances: list[EntranceFactory] = []
         self.ports: list[Any] = []
         self.files: list[SocketFile] = []
+        self.too_slow = 0
+        """Clients that were cut off because they did not read."""
         self._started = time.monotonic()
         self._extensions: dict[str, Any] = {}
         if name:
-            self._extensions["fanout.replica"] = {"name": name, "status": self.status, "draining": self.draining}
+            self._extensions["fanout.replica"] = {
+                "name": name,
+                "status": self.status,
+                "draining": self.draining,
+                "queued_bytes": self.queued_bytes,
+                "neighbours": self.neighbours,
+            }
         self.lifespan = Lifespan(application, dict(self._extensions)) if lifespan else None
         self._drain: asyncio.Task[None] | None = None
 
@@ -192,12 +200,26 @@ class Server(DaphneServer):
         return DeferredList([super().kill_all_applications(), told])
 
     def status(self) -> dict[str, Any]:
-        """Return what the replica knows of itself: open WebSockets, uptime in seconds, whether it drains."""
+        """Return what the replica knows of itself: open WebSockets, uptime in seconds, whether it drains, and more."""
         return {
             "connections": len(self.open_sockets()),
             "uptime": time.monotonic() - self._started,
             "draining": self.draining.is_set(),
+            "too_slow": self.too_slow,
         }
+
+    async def queued_bytes(self) -> int:
+        """Return what waits in this process for all WebSockets; looks at some at a time."""
+        queued = 0
+        for part in slices_of(self.open_sockets(), CHECKS):
+            queued += sum(queued_bytes(socket.transport) for socket in part if socket.state == socket.STATE_OPEN)
+            await asyncio.sleep(0)
+        return queued
+
+    def neighbours(self) -> list[str]:
+        """Return the names of all sockets in the folder of this replica's own, its own among them."""
+        folders = {file.path.parent for file in self.files}
+        return sorted(path.stem for folder in folders for path in folder.glob(f"*{SUFFIX}"))
 
     def _running(self) -> None:
         self._listening()
@@ -217,9 +239,9 @@ class Server(DaphneServer):
     # -- the planned exit ---------------------------------------------------------------------------
 
     async def drain(self) -> None:
-        """Leave without losing anything that can be kept, as departure.py has it, then stop. Bounded in time."""
+        """Leave without losing anything that can be kept, as drain.py has it, then stop. Bounded in time."""
         try:
-            await depart(self)
+            await drain(self)
         finally:
             self.stop()
 
@@ -240,6 +262,12 @@ class Server(DaphneServer):
             for protocol, details in self.connections.items()
             if isinstance(protocol, ReplicaWebSocket) and "disconnected" not in details
         ]
+
+
+def slices_of(items: list[Any], size: int) -> Iterator[list[Any]]:
+    """Yield the items, so many at a time."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def _answered(request: ReplicaRequest, application: asyncio.Future[Any]) -> None:

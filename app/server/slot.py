@@ -49,17 +49,17 @@ class SocketFile:
     """The file of a listening socket: removed by us only as long as it is the one that we bound."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._identity = self._seen()
 
     def remove(self) -> None:
         """Remove the file; a successor's on the same path stays. Harmless when repeated."""
         if self._identity is not None and self._seen() == self._identity:
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
     def _seen(self) -> tuple[int, int] | None:
         try:
-            status = self._path.lstat()
+            status = self.path.lstat()
         except OSError:
             return None
         return status.st_dev, status.st_ino
@@ -103,10 +103,10 @@ def _first_free(folder: Path) -> Slot:
     raise SlotError(f"All {SLOTS} slots of {folder} are in use.")
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, option: str = "--name") -> str:
     """Return the name, or raise SlotError: it is a file's name, a header's value and a metric's label."""
     if not NAME.fullmatch(name):
-        raise SlotError(f"--name {name!r} must be letters, digits, - _ and ., for example web-1.")
+        raise SlotError(f"{option} {name!r} must be letters, digits, - _ and ., for example web-1.")
     return name
 
 

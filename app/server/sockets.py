@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet import tcp
 
 from server.frames import text_frame
+from server.transport import Lean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +46,7 @@ class ReplicaBroadcaster:
 class ReplicaSocket:
     """One WebSocket, as the hub sees it."""
 
-    __slots__ = ("_direct", "_kernel", "_protocol", "_transport")
+    __slots__ = ("_kernel", "_protocol", "_straight", "_transport")
 
     broadcaster = ReplicaBroadcaster()
 
@@ -53,9 +54,7 @@ class ReplicaSocket:
         self._protocol = protocol
         self._transport = transport = protocol.transport
         self._kernel: Any = _kernel_transport(transport)
-        # Only a bare kernel socket may be written to: TLS wraps its own around it.
-        bare = self._kernel is transport and not transport.TLS
-        self._direct: Any = transport.socket.send if bare else None
+        self._straight: Any = None
 
     @property
     def farewell(self) -> bytes | None:
@@ -89,18 +88,37 @@ class ReplicaSocket:
 
     def write(self, frame: bytes, limit: int | None) -> None:
         """Write whole frames, straight to the kernel when nothing waits before it."""
-        protocol, transport = self._protocol, self._transport
-        if protocol.state != protocol.STATE_OPEN:
-            return
-        if self._direct is None or transport.dataBuffer or transport._tempDataBuffer:  # noqa: SLF001 - see facts
+        straight = self._straight or self._way()
+        if straight is None:
             self._queue(frame, limit)
             return
         try:
-            sent = self._direct(frame)
+            sent = straight(frame)
         except OSError:  # full, or dead: Twisted finds out which
             sent = 0
         if sent != len(frame):
-            transport.write(frame[sent:])
+            self._transport.write(frame[sent:])
+
+    def _way(self) -> Any:
+        """Return the kernel socket's `send` if the connection is open and nothing waits before; else None.
+
+        It is remembered until that may have changed: what says so lies scattered over memory, and to look there
+        costs more than all else when 10,000 sockets have been looked at in between.
+        """
+        protocol, transport = self._protocol, self._transport
+        # Only a bare kernel socket may be written to: TLS wraps its own around it.
+        if protocol.state != protocol.STATE_OPEN or self._kernel is not transport or transport.TLS:
+            return None
+        if transport.dataBuffer or transport._tempDataBuffer:  # noqa: SLF001 - see facts
+            return None
+        straight = transport.socket.send
+        if isinstance(transport, Lean) and transport.passed_by is None:
+            transport.passed_by, self._straight = self, straight
+        return straight
+
+    def go_round(self) -> None:
+        """Look again before the next write."""
+        self._straight = None
 
     def offer(self, frames: bytes) -> bool:
         """Write whole frames if nothing is queued; return False if the socket is open and something is."""
@@ -115,6 +133,8 @@ class ReplicaSocket:
         return _queued_bytes(self._kernel)
 
     def _queue(self, frame: bytes, limit: int | None) -> None:
+        if self._protocol.state != self._protocol.STATE_OPEN:
+            return
         if limit is not None and self.queued_bytes + len(frame) > limit:
             self.close(TOO_SLOW, TOO_SLOW_REASON)
         else:

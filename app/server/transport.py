@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
+    from server.sockets import ReplicaSocket
 
-class _Lean:
+
+class Lean:
     """What both kinds share."""
 
     connected = 1
@@ -26,6 +28,8 @@ class _Lean:
     _tempDataBuffer: Any = ()  # a list while something waits
     _tempDataLen = 0
     _sendmsgQueue = ()
+    passed_by: ReplicaSocket | None = None
+    """Who writes to the kernel's socket without asking, as long as nothing waits here and the connection is open."""
 
     def _begin(self, sock: socket.socket, protocol: Any, client: Any, port: Any, *numbered: Any) -> None:
         sock.setblocking(False)
@@ -65,19 +69,26 @@ class _Lean:
         if data:
             self.writeSequence([data])
 
+    def hold_back(self) -> None:
+        """Have who writes past us ask again: something waits now, or the connection is open no more."""
+        if self.passed_by is not None:
+            self.passed_by.go_round()
+            self.passed_by = None
+
     def _is_write_held_back(self) -> bool:
         """Whether bytes wait already, or a pull producer: Twisted asks that for more when the queue has run empty."""
         pulls = self.producer is not None and not self.streamingProducer  # type: ignore[attr-defined]
         return bool(self.dataBuffer or self._tempDataBuffer or self._writeDisconnected or pulls)  # type: ignore[attr-defined]
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        """Queue."""
+        """Queue; who has passed by has to queue up behind it."""
+        self.hold_back()
         if not self._tempDataBuffer:
             self._tempDataBuffer = []
         super().writeSequence(iovec)  # type: ignore[misc]
 
 
-class UnixTransport(_Lean, unix.Server):
+class UnixTransport(Lean, unix.Server):
     """A connection on a unix socket."""
 
     doRead = tcp.Server.doRead  # no descriptors are received or sent: `recv` and `send` do
@@ -87,7 +98,7 @@ class UnixTransport(_Lean, unix.Server):
         self._begin(sock, protocol, (path, None), port, *numbered)
 
 
-class TcpTransport(_Lean, tcp.Server):
+class TcpTransport(Lean, tcp.Server):
     """A connection over TCP."""
 
     def __init__(self, sock: Any, protocol: Any, client: Any, port: Any, *numbered: Any) -> None:

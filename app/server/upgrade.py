@@ -55,6 +55,8 @@ class Upgrade(NamedTuple):
     headers: list[Header]
     key: str
     subprotocols: list[str]
+    request_id: bytes | None = None
+    """Whoever stands in front has given the request."""
 
     @property
     def path(self) -> str:
@@ -81,7 +83,8 @@ def upgrade_in(data: bytes) -> tuple[Upgrade, bytes] | None:
     if len(set(subprotocols)) != len(subprotocols):
         return None
     query, key = asked[2], values[b"sec-websocket-key"].decode("ascii")
-    return Upgrade(asked[1], query[1:] if query else b"", headers, key, subprotocols), data[end + 4 :]
+    name = values.get(b"x-request-id")
+    return Upgrade(asked[1], query[1:] if query else b"", headers, key, subprotocols, name), data[end + 4 :]
 
 
 def _subprotocols(values: dict[bytes, bytes]) -> list[str]:

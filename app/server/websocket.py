@@ -12,9 +12,11 @@ from daphne.utils import parse_x_forwarded_for
 from daphne.ws_protocol import WebSocketFactory
 from twisted.internet import unix
 
-from server.departure import send_away
+from server import chronicle, refusal
+from server.drain import send_away
 from server.slices import SlicedProtocol
-from server.sockets import ANSWERS_LIMIT, ReplicaSocket
+from server.sockets import ANSWERS_LIMIT, TOO_SLOW, ReplicaSocket
+from server.transport import Lean
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -25,6 +27,7 @@ logger = logging.getLogger(__name__)
 REASON_LIMIT = 123
 """Bytes of a close reason: a control frame holds 125, two are the code."""
 NORMAL, NO_CODE, INTERNAL_ERROR = 1000, 1005, 1011
+REQUEST_ID = "X-Request-ID"
 PHRASE_LIMIT = 200
 """Characters of a refusal's phrase: what autobahn says fits, a long value of the client that it quotes does not. nginx
 takes a replica for dead whose head does not fit into its buffer."""
@@ -61,6 +64,11 @@ class ReplicaWebSocket(SlicedProtocol):
     """Payload of the text frame that a drain sends before it closes."""
     refusal: dict[str, Any] | None = None
     """The `websocket.http.response.start` of a handshake that is being refused."""
+    request_id: bytes | None = None
+    """As it came in the handshake; `chronicle.request_id` looks whether it is one."""
+    was_open = False
+    why = ""
+    """The application's reason to refuse the handshake."""
     _last_resort: Any = None
     """The timer that cuts a connection which was to end by itself."""
 
@@ -85,7 +93,7 @@ class ReplicaWebSocket(SlicedProtocol):
         self.socket_opened = self.last_ping = time.time()
         self.path, self.websocket_protocols, self._wskey = head.raw_path, head.subprotocols, head.key
         self.client_addr, self.server_addr = self._addresses(head)
-        self.data = rest
+        self.data, self.request_id = rest, head.request_id
         self.handshake_deferred = Handshake(self)
         self.server.protocol_connected(self)
         scope = {
@@ -121,6 +129,8 @@ class ReplicaWebSocket(SlicedProtocol):
     def onOpen(self) -> None:  # noqa: N802 - autobahn's name
         """Begin; a handshake that ends while the replica drains is told to go at once."""
         self.transport.resumeProducing()
+        self.was_open = True
+        chronicle.opened(self)
         if self.server.action_logger:
             super().onOpen()
         if self.server.draining.is_set():
@@ -134,17 +144,35 @@ class ReplicaWebSocket(SlicedProtocol):
             event = {"type": "websocket.disconnect", "code": code or NO_CODE, "reason": reason or ""}
             self.application_queue.put_nowait(event)
             self.muted = True  # Daphne's own event would have no reason
+        if self.was_open:
+            chronicle.closed(self)
         super().onClose(wasClean, code, reason)
 
     def close(self, code: int, reason: str) -> None:
         """Close with any code; before the handshake is answered, refuse it."""
         if self.state == self.STATE_CONNECTING:
             if hasattr(self, "handshake_deferred"):
+                self.why = reason
                 self.serverReject()
         elif self.state == self.STATE_OPEN:
             code = code if code in SENDABLE else INTERNAL_ERROR
+            self.server.too_slow += code == TOO_SLOW
             # sendClose refuses 1001, 1012 and 1013 (autobahn#1642).
             self.sendCloseFrame(code=code, reasonUtf8=encode_truncate(reason, REASON_LIMIT))
+
+    def sendCloseFrame(self, *args: Any, **named: Any) -> None:  # noqa: N802 - autobahn's name
+        """Say goodbye; nothing is written behind it."""
+        super().sendCloseFrame(*args, **named)
+        self._hold_back()
+
+    def dropConnection(self, abort: bool = False) -> None:  # noqa: N802 - autobahn's name
+        """Hang up; nothing more is written."""
+        super().dropConnection(abort)
+        self._hold_back()
+
+    def _hold_back(self) -> None:
+        if isinstance(self.transport, Lean):
+            self.transport.hold_back()
 
     def _closeConnection(self, abort: bool = False) -> None:  # noqa: N802 - autobahn's name
         """Hang up, at the latest when a client has had the time of a close handshake to read what was sent before."""
@@ -159,6 +187,7 @@ class ReplicaWebSocket(SlicedProtocol):
             self._last_resort.cancel()
             self._last_resort = None
         super().connectionLost(reason)
+        self._hold_back()
 
     def check_timeouts(self) -> None:
         """Keep Daphne's limits, and autobahn's for the opening handshake."""
@@ -182,7 +211,7 @@ class ReplicaWebSocket(SlicedProtocol):
 
     def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:  # noqa: N802,N803
         """Answer a refused handshake; it says which replica did."""
-        headers = [*(responseHeaders or ()), *self.server.headers_text]
+        headers = [*(responseHeaders or ()), *self._own_headers()]
         super().sendHttpErrorResponse(code, reason, headers)
 
     def onOpenHandshakeTimeout(self) -> None:  # noqa: N802 - autobahn's name
@@ -199,13 +228,19 @@ class ReplicaWebSocket(SlicedProtocol):
         if len(reason) > PHRASE_LIMIT:
             logger.debug("a malformed handshake, cut short: %r", reason[:PHRASE_LIMIT])
             reason = HTTPStatus(code).phrase
+        chronicle.refused(self, code, self.why or reason)
         super().failHandshake(reason, code, responseHeaders)
+
+    def _own_headers(self) -> list[tuple[str, str]]:
+        """Return what the answer to a handshake says of itself: which replica, and under which id it is logged."""
+        found = chronicle.request_id(self)
+        return [*self.server.headers_text, *([(REQUEST_ID, found)] if found else [])]
 
     def _accept(self, message: dict[str, Any]) -> None:
         subprotocol = message.get("subprotocol")
         if subprotocol is not None and subprotocol not in self.websocket_protocols:
             raise ValueError(f"The subprotocol {subprotocol!r} was not offered: {self.websocket_protocols}.")
-        headers: dict[str, list[str]] = {name: [value] for name, value in self.server.headers_text}
+        headers: dict[str, list[str]] = {name: [value] for name, value in self._own_headers()}
         for name, value in message.get("headers") or ():
             headers.setdefault(name.decode("latin1"), []).append(value.decode("latin1"))
         self.serverAccept((subprotocol, headers))
@@ -230,23 +265,13 @@ class ReplicaWebSocket(SlicedProtocol):
         self.refusal["body"] = self.refusal.get("body", b"") + message.get("body", b"")
         if message.get("more_body"):
             return
-        self.sendData(_response(self.refusal, self.server.headers))
+        chronicle.refused(self, self.refusal["status"], refusal.sentence(self.refusal))
+        own = [(name.encode(), value.encode()) for name, value in self._own_headers()]
+        self.sendData(refusal.response(self.refusal, own))
         self.handshake_deferred.addErrback(lambda _: None)
         del self.handshake_deferred
         self.server.protocol_disconnected(self)
         self.dropConnection(abort=False)
-
-
-def _response(refusal: dict[str, Any], more: list[tuple[bytes, bytes]]) -> bytes:
-    status: int = refusal["status"]
-    body: bytes = refusal["body"]
-    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
-    ours = (b"content-length", b"connection")
-    headers: list[tuple[bytes, bytes]]
-    headers = [(name, value) for name, value in refusal.get("headers", ()) if name.lower() not in ours]
-    headers += [*more, (b"Content-Length", b"%d" % len(body)), (b"Connection", b"close")]
-    head = f"HTTP/1.1 {status} {phrase}\r\n".encode("latin1")
-    return head + b"".join(b"%b: %b\r\n" % header for header in headers) + b"\r\n" + body
 
 
 class ReplicaWebSocketFactory(WebSocketFactory):

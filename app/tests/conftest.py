@@ -2,8 +2,12 @@
 
 import signal
 import uuid
+from collections import Counter
 
 import pytest
+from asgiref.sync import SyncToAsync
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from tests.fleets import fleet, own_fleet, unstarted  # noqa: F401 - fixtures for all folders
 from tests.redises import (  # noqa: F401 - fixtures for all folders
@@ -19,11 +23,35 @@ from tests.redises import (  # noqa: F401 - fixtures for all folders
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+SECONDS = {"slow": 15, "compose": 10, "browser": 5, "cluster": 3, "fault": 3}
+"""What a test with such a mark takes, about."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Files that take long come first: where files run side by side, none of them is left to run alone at the end."""
+    files = Counter()
+    for item in items:
+        files[item.path] += max([SECONDS.get(mark.name, 0) for mark in item.iter_markers()] + [0.2])
+    items.sort(key=lambda item: (-files[item.path], item.path))
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_is_left():
+    """What async code of a test opened to the database in its thread is closed: the next test may have no database."""
+    yield
+
+    def close():
+        for connection in connections.all(initialized_only=True):
+            BaseDatabaseWrapper.close(connection)  # SQLite's own keeps one to a database in memory
+
+    SyncToAsync.single_thread_executor.submit(close).result()
+
 
 @pytest.fixture
 def layer_prefix():
-    """A prefix under which no other test sends."""
-    return f"test-{uuid.uuid4().hex[:12]}-"
+    """A prefix under which no other test sends; the application's account at Redis may use what begins so."""
+    return f"asgi__test-{uuid.uuid4().hex[:12]}-"
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from fleet import redis_accounts
 from tests.fleets import a_free_port
 
 START_SECONDS = 20
@@ -20,6 +21,10 @@ START_SECONDS = 20
 STOP_SECONDS = 10
 FAILOVER_SECONDS = 40
 """For a Sentinel that promotes on a busy machine; usually it takes 3 s."""
+GIVEN_UP_SECONDS = 15
+"""After which Sentinel has ended a failover one way or the other: it gives up what does not move for 5 s, as on a busy
+machine, and by itself begins none with a master that is well."""
+FAILOVER_ATTEMPTS = 3
 DOWN_AFTER_MS = 1500
 """Silence after which Sentinel takes a master for dead: short, yet longer than a busy machine is silent by itself."""
 SENTINEL_MS = {"tilt-period": 1000, "info-period": 1000, "publish-period": 500}
@@ -56,13 +61,18 @@ class RedisServer:
         self.folder = folder
         self.port = port
         self.path = folder / "redis.sock"
-        self.url = f"unix://{self.path}"
+        # With the rights of the application, as everywhere (deploy/redis.acl); `cli` has those of operators.
+        self.url = f"unix://{redis_accounts.APPLICATION}@{self.path}"
+        self.operators_url = f"unix://{self.path}"
         self.cli = Redis(unix_socket_path=str(self.path), socket_timeout=STOP_SECONDS)
         self._log = folder / "redis.log"
+        users = folder / "users.acl"
+        users.write_text(redis_accounts.render())
         self._command = [
             *program("redis-server", "redis-server"),
             "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", str(self.path),
-            "--dir", str(folder), "--logfile", str(self._log), "--save", "", "--appendonly", "no", *options,
+            "--dir", str(folder), "--logfile", str(self._log), "--save", "", "--appendonly", "no",
+            "--aclfile", str(users), *options,
         ]  # fmt: skip
         self._process: subprocess.Popen | None = None
 
@@ -210,7 +220,13 @@ class Replicated:
     @property
     def host(self):
         """What `hosts` of a channel layer holds."""
-        return {"sentinels": [["127.0.0.1", self.sentinel.port]], "master_name": MASTER_NAME}
+        sentinels = [["127.0.0.1", self.sentinel.port]]
+        return {
+            "sentinels": sentinels,
+            "master_name": MASTER_NAME,
+            "username": redis_accounts.APPLICATION,
+            "password": "any",
+        }
 
     @property
     def cli(self) -> Redis:
@@ -236,9 +252,15 @@ class Replicated:
         self.second.cli.replicaof("127.0.0.1", 1)
 
     def fail_over(self) -> None:
-        """Let Sentinel promote the replica although the master is well."""
-        eventually(self.sentinel.is_ready, "Sentinel knows a replica", FAILOVER_SECONDS)
-        self.sentinel.cli.execute_command("SENTINEL", "FAILOVER", MASTER_NAME)
+        """Let Sentinel promote the replica although the master is well; return when it names another."""
+        before = self.sentinel.master_port
+        for _ in range(FAILOVER_ATTEMPTS):
+            eventually(self.sentinel.is_ready, "Sentinel knows a replica", FAILOVER_SECONDS)
+            self.sentinel.cli.execute_command("SENTINEL", "FAILOVER", MASTER_NAME)
+            with contextlib.suppress(AssertionError):
+                eventually(lambda: self.sentinel.master_port != before, "Sentinel names another", GIVEN_UP_SECONDS)
+                return
+        pytest.fail(f"Sentinel has given up {FAILOVER_ATTEMPTS} failovers")
 
     def promoted(self, server: RedisServer) -> None:
         """Wait until Sentinel names a server as master, and it is."""
@@ -252,7 +274,7 @@ class Pair:
     def __init__(self, folder: Path) -> None:
         self.master, self.replica = (Replicated._server(folder / name) for name in ("first", "second"))
         self._path = folder / "current.sock"
-        self.url = f"unix://{self._path}"
+        self.url = f"unix://{redis_accounts.APPLICATION}@{self._path}"
         self.apart = False
 
     @property

@@ -1,7 +1,8 @@
-"""Who may import whom, as design.md says and pyproject.toml states."""
+"""Who may import whom, as design.md says and pyproject.toml states; and that modules are where others say they are."""
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 APP = Path(__file__).resolve().parents[1]
 REPOSITORY = APP.parent
 SERVERS = {"daphne", "twisted", "autobahn", "txaio"}
+NAMED = re.compile(r"(?<![\w/.*{}%$<>-])((?:[\w-]+/)*[a-z_]\w*\.py)\b(?![(\w])")
+"""A module, as comments and docstrings name one."""
 
 
 def modules():
@@ -66,3 +69,19 @@ def test_the_search_finds_what_it_looks_for(tmp_path):
         "def lazy():\n    import g\n    importlib.import_module('h.i')\n    import_module('j')\n    __import__('k')\n"
     )
     assert set(imported(path)) == {"os", "a", "c", "g", "h", "j", "k"}
+
+
+def missing(path):
+    """Return the modules that a file names and that lie neither beside it nor below a folder around it."""
+    around = [folder for folder in path.parents if folder.is_relative_to(REPOSITORY)]
+    return {name for name in NAMED.findall(path.read_text()) if not any((folder / name).exists() for folder in around)}
+
+
+def test_a_module_that_another_names_is_where_it_says():
+    """`rows.py` is a neighbour, `limits/bounds.py` lies below a folder around: who moves one mends what leads there."""
+    assert {str(path.relative_to(APP)): names for path in modules() if (names := missing(path))} == {}
+
+
+def test_a_module_that_is_gone_is_missed():
+    """As a name in words, with its folder or without; this file names both kinds."""
+    assert {"rows.py", "limits/bounds.py"} <= missing(Path(__file__))

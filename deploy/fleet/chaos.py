@@ -9,8 +9,9 @@ from redis.exceptions import RedisError
 
 from fleet import environment, running
 from fleet.change import reload_nginx
-from fleet.compose.project import Project
-from fleet.errors import FleetError, UsageError
+from fleet.compose.chaos import KINDS
+from fleet.configuration import is_own_redis
+from fleet.errors import FleetError
 from fleet.restart import restart
 
 if TYPE_CHECKING:
@@ -19,16 +20,10 @@ if TYPE_CHECKING:
     from fleet.state import Run
 
 REDIS_SECONDS = 5.0
-KILLED = ("pubsub", "normal")
-"""Kinds of connections as Redis has them: readers, and all that send commands."""
 
 
 def chaos(asked: Options, run: Run, progress: Progress) -> int:
-    """Do WHAT. Raise UsageError when nothing is named."""
-    if Project(run).memory.exists():
-        raise UsageError(
-            "`make chaos` is for MODE=native; in containers, `docker kill` and `docker pause` do it by hand."
-        )
+    """Do WHAT. Raise FleetError."""
     match asked.what:
         case "restart":
             return restart(asked, run, progress)
@@ -37,10 +32,14 @@ def chaos(asked: Options, run: Run, progress: Progress) -> int:
                 reload_nginx(run, control, run.recall(), progress)
         case "redis-kill":
             with running.locked(run), progress.step("kill all connections of Redis") as step:
-                step.note = f"{kill_connections(environment.kept(run).get('FANOUT_REDIS_URLS', ''))} killed"
-        case _:
-            raise UsageError("Say what is to be done: make chaos WHAT=restart, WHAT=redis-kill or WHAT=reload.")
+                step.note = f"{kill_connections(_urls(run))} killed"
     return 0
+
+
+def _urls(run: Run) -> str:
+    """Return the fleet's servers: its own with the rights of operators, others as the application reaches them."""
+    variables = environment.kept(run)
+    return environment.operators_redis_url(run) if is_own_redis(variables, run) else variables["FANOUT_REDIS_URLS"]
 
 
 def kill_connections(urls: str) -> int:
@@ -49,7 +48,7 @@ def kill_connections(urls: str) -> int:
     for number, url in enumerate(filter(None, map(str.strip, urls.split(","))), 1):
         try:
             with Redis.from_url(url, socket_timeout=REDIS_SECONDS) as redis:
-                count += sum(int(redis.client_kill_filter(_type=kind, skipme=True)) for kind in KILLED)
+                count += sum(int(redis.client_kill_filter(_type=kind, skipme=True)) for kind in KINDS)
         except (RedisError, OSError) as error:  # its URL is not repeated: there may be a password in it
             raise FleetError(f"Redis number {number} does not take CLIENT KILL: {error}") from None
     return count

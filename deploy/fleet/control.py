@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import xmlrpc.client
+import xmlrpc.client  # nosec B411 - what it reads is our own supervisor's, over a socket of mode 0600
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +113,8 @@ class Control:
         except xmlrpc.client.Fault as fault:
             if fault.faultCode in allowed:
                 return None
-            raise FleetError(f"The supervisor refuses {method}: {fault.faultString}.") from None
+            raise FleetError(
+                f"The supervisor refuses {method} ({fault.faultString}): `make down && make up` starts it anew."
+            ) from None
         except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
             raise FleetError(f"The supervisor does not answer ({error}): `make up` heals the fleet.") from None

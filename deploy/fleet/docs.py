@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
-VERB = re.compile(r"(?:`|^)make ([a-z][a-z-]*)", re.MULTILINE)
-TARGET = re.compile(r"^([a-z-]+):.*##", re.MULTILINE)
+VERB = re.compile(r"(?:`|^)make ([a-z][a-z0-9-]*)", re.MULTILINE)
+TARGET = re.compile(r"^([a-z0-9-]+):.*##", re.MULTILINE)
 SCRIPT = re.compile(r"(?<![\w/.-])((?:app|deploy|loadtest|nginx|k8s)/[\w./-]+\.\w+)")
 
 

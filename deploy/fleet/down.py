@@ -8,6 +8,7 @@ from fleet import marks, orphans, waiting
 from fleet.change import stop
 from fleet.control import Control
 from fleet.errors import FleetError
+from fleet.state import WORKER
 
 if TYPE_CHECKING:
     from fleet.options import Options
@@ -51,7 +52,10 @@ def _end_in_order(run: Run, control: Control, progress: Progress) -> None:
     # 2. nginx ends its last responses; whoever connects now is refused.
     with progress.step("end nginx"):
         stop(control, ["nginx"])
-    # 3. Redis writes its file; nobody is left to hear it.
+    # 3. The worker has copied what was said meanwhile, or does at the next start: what it has not stays in Redis.
+    with progress.step("end the worker"):
+        stop(control, [WORKER])
+    # 4. Redis writes its file; nobody is left to hear it.
     with progress.step("end Redis and the supervisor"):
         stop(control, ["redis"])
         supervisor = run.pid("supervisor")
@@ -62,6 +66,7 @@ def _end_in_order(run: Run, control: Control, progress: Progress) -> None:
 
 def tidy(run: Run) -> None:
     """Remove what dead processes leave: sockets and process ids."""
-    sockets = (run.control, *run.root.glob("control.sock.*"), run.redis / "redis.sock", *run.sockets.glob("*.sock"))
+    own = (run.control, *run.root.glob("control.sock.*"), run.redis / "redis.sock", run.socket(WORKER))
+    sockets = (*own, *run.sockets.glob("*.sock"))
     for file in (*sockets, *run.pids.glob("*.pid")):
         file.unlink(missing_ok=True)

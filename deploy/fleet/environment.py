@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from fleet import redis_accounts
 from fleet.errors import FleetError, UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +42,12 @@ def compose(given: Mapping[str, str], run: Run) -> dict[str, str]:
 
 
 def own_redis_url(run: Run) -> str:
-    """Return the URL of the Redis that the fleet runs itself."""
+    """Return the URL of the Redis that the fleet runs itself, with the rights of the application."""
+    return f"unix://{redis_accounts.APPLICATION}@{quote(str(run.redis / 'redis.sock'))}"
+
+
+def operators_redis_url(run: Run) -> str:
+    """Return the same with the rights of operators."""
     return f"unix://{quote(str(run.redis / 'redis.sock'))}"
 
 

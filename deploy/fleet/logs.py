@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
@@ -68,6 +69,22 @@ def printable(line: str) -> str:
     )
 
 
+def readable(line: str) -> list[str]:
+    """Return the lines that a person reads instead of an event in JSON (app/ops/logs.py); any other line as it is."""
+    try:
+        event = json.loads(line) if line.startswith('{"time"') else None
+        head = [event.pop(key) for key in ("time", "level", "logger", "message")] if event else None
+    except (ValueError, KeyError, AttributeError):
+        return [line]
+    if not event or not head:
+        return [line]
+    time, level, logger, message = head
+    trace = str(event.pop("exception", "")).splitlines()
+    event.pop("replica", None)  # stands before the line
+    more = "".join(f" {key}={value}" for key, value in event.items())
+    return [f"{time} {level} {logger}: {message}{more}", *(f"    {each}" for each in trace)]
+
+
 class Follower:
     """Reads logs where it left off, through rotation and as new ones appear."""
 
@@ -87,7 +104,8 @@ class Follower:
             width = max(map(len, self._logs))
             for line in self._logs[name].new_lines():
                 if not is_expected(line):
-                    self._output.write(f"{name:<{width}} | {printable(line)}\n")
+                    for told in readable(line):
+                        self._output.write(f"{name:<{width}} | {printable(told)}\n")
         self._output.flush()
 
 

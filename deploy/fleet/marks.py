@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fleet.compose import secrets
+from fleet.compose.project import Project
 from fleet.errors import UsageError
 from fleet.options import REPOSITORY
 from fleet.supervision import HEADING
@@ -11,7 +13,7 @@ from fleet.supervision import HEADING
 if TYPE_CHECKING:
     from fleet.state import Run
 
-FOLDERS = frozenset({"sockets", "pids", "logs", "redis", "nginx", "static", "bench", "compose", "secrets"})
+FOLDERS = frozenset({"sockets", "pids", "logs", "redis", "nginx", "static", "bench", "drills", "compose", "secrets"})
 """What an interrupted start or `make bench` leaves in a folder that holds nothing else."""
 
 
@@ -25,7 +27,8 @@ def is_fleet(run: Run) -> bool:
 
 def refuse_other(run: Run) -> None:
     """Raise UsageError when the folder holds what is no fleet's; the repository's own `.run` always is one."""
-    if run.root == REPOSITORY / ".run" or is_fleet(run) or run.secret_key.exists() or not run.root.is_dir():
+    keys = (run.secret_key, Project(run).secrets / secrets.SECRET_KEY)  # of plain processes, of containers
+    if run.root == REPOSITORY / ".run" or is_fleet(run) or any(key.exists() for key in keys) or not run.root.is_dir():
         return
     others = sorted(entry.name for entry in run.root.iterdir() if entry.name not in FOLDERS)
     if others:

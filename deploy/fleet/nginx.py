@@ -17,9 +17,17 @@ from fleet.state import DEFAULT_SLOTS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fleet.limits import ClientLimits
+
 TEMPLATES = REPOSITORY / "nginx"
 INCLUDE = re.compile(r"^( *)include (snippets/[a-z-]+\.conf);$", re.MULTILINE)
 TLS_SNIPPET = "    include snippets/tls.conf;\n"
+LIMITS_SNIPPET = "  include snippets/client-limits.conf;\n"
+REDIRECT_SNIPPET = "  include snippets/redirect.conf;\n\n"
+INSIDE_SNIPPET = "  include snippets/inside.conf;\n\n"
+STORM_SECONDS = 10
+"""Of handshakes at once; as app/fanout/limits/admission.py has it."""
+HSTS_HERE = "max-age=60"  # under the name localhost, which every server of a developer's machine shares
 BACKLOG = 4096  # what net.core.somaxconn allows by default
 
 
@@ -36,6 +44,12 @@ class Tls:
     port: int
     certificate: str
     key: str
+    digest: str = ""
+    """Of both files: when they change under their old paths, the configuration differs and is taken up."""
+    only_at: str | None = None
+    """TLS is the only way in, and plain HTTP is sent to this port: `:8443`, or nothing for 443. None: both go on."""
+    hsts: str = ""
+    """Strict-Transport-Security of answers over TLS; empty: none."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,10 @@ class Edge:
     """Of one worker; 0: those that nginx is started with."""
     connections: int
     slots: int = DEFAULT_SLOTS
+    workers: str = "auto"
     trusted_proxies: tuple[str, ...] = ()
+    trusted_files: Path | None = None
+    """Folder of files that name more of them while nginx starts: addresses.conf and scheme.conf."""
     user: str | None = None
     """The workers' account when nginx is started by root."""
     access_log: str = "/dev/stdout"
@@ -61,6 +78,10 @@ class Edge:
     """The pages for "no replica answers"."""
     tls: Tls | None = None
     """None: no TLS, and snippets/tls.conf is left out."""
+    limits: ClientLimits | None = None
+    """None: no limit by address, and snippets/client-limits.conf is left out."""
+    inside_port: int = 0
+    """A port for what else is only for this machine; 0: none, and snippets/inside.conf is left out."""
 
 
 def render(edge: Edge) -> str:
@@ -68,6 +89,12 @@ def render(edge: Edge) -> str:
     text = (TEMPLATES / "nginx.conf.template").read_text(encoding="utf-8")
     if edge.tls is None:
         text = text.replace(TLS_SNIPPET, "")
+    if edge.limits is None:
+        text = text.replace(LIMITS_SNIPPET, "")
+    if edge.tls is None or edge.tls.only_at is None:
+        text = text.replace(REDIRECT_SNIPPET, "")
+    if not edge.inside_port:
+        text = text.replace(INSIDE_SNIPPET, "")
     text = INCLUDE.sub(_snippet, text)
     return _Template(text).substitute(_values(edge))
 
@@ -75,7 +102,7 @@ def render(edge: Edge) -> str:
 def _snippet(include: re.Match[str]) -> str:
     """Return a snippet indented as the line that names it, under a heading."""
     indent, name = include.groups()
-    lines = (TEMPLATES / name).read_text(encoding="utf-8").splitlines()
+    lines = INCLUDE.sub(_snippet, (TEMPLATES / name).read_text(encoding="utf-8")).splitlines()
     return "\n".join(f"{indent}{line}".rstrip() for line in (f"# ---- {name}", *lines))
 
 
@@ -87,22 +114,53 @@ def _values(edge: Edge) -> dict[str, str]:
         "prefix": str(edge.prefix),
         "descriptors": f"worker_rlimit_nofile {edge.descriptors};" if edge.descriptors else "",
         "connections": str(edge.connections),
+        "workers": edge.workers,
         "access_log": edge.access_log,
+        "sockets": str(edge.sockets),
         "static": str(edge.static),
         "errors": str(edge.errors),
-        "trusted": "\n  ".join(f"set_real_ip_from {network};" for network in edge.trusted_proxies),
-        "trusted_geo": "\n    ".join(f"{network} 1;" for network in edge.trusted_proxies),
-        "listen": _listen(edge, edge.port),
+        "trusted": "\n  ".join(_trusted(edge, "set_real_ip_from {};", "addresses.conf")),
+        "trusted_geo": "\n    ".join(_trusted(edge, "{} 1;", "scheme.conf")),
+        "port": str(edge.port),
+        "listen": "" if edge.tls and edge.tls.only_at is not None else _listen(edge, edge.port),
+        "listen_plain": _listen(edge, edge.port),
+        "listen_inside": _listen(edge, edge.inside_port),
         "slots": "\n    ".join(slots),
         **_tls_values(edge),
+        **_limit_values(edge.limits),
     }
+
+
+def _trusted(edge: Edge, line: str, file: str) -> list[str]:
+    files = [f'include "{edge.trusted_files}/{file}";'] if edge.trusted_files else []
+    return [*(line.format(network) for network in edge.trusted_proxies), *files]
 
 
 def _tls_values(edge: Edge) -> dict[str, str]:
     if edge.tls is None:
+        return {"hsts": "", "hsts_here": ""}
+    return {
+        "listen_tls": _listen(edge, edge.tls.port, "ssl", "http2"),
+        "certificate": edge.tls.certificate,
+        "certificate_key": edge.tls.key,
+        "certificate_digest": edge.tls.digest,
+        "tls_port": edge.tls.only_at or "",
+        "hsts": edge.tls.hsts,
+        "hsts_here": HSTS_HERE if edge.tls.hsts else "",
+    }
+
+
+def _limit_values(limits: ClientLimits | None) -> dict[str, str]:
+    if limits is None:
         return {}
-    listen = _listen(edge, edge.tls.port, "ssl", "http2")
-    return {"listen_tls": listen, "certificate": edge.tls.certificate, "certificate_key": edge.tls.key}
+    most, rate = limits.connections, limits.handshakes
+    zone = f"limit_req_zone $shaking_client zone=handshakes:10m rate={rate}r/s;"
+    return {
+        "exempt": "\n    ".join(f"{network} 0;" for network in limits.exempt),
+        "connection_limit": f"limit_conn clients {most};" if most else "",
+        "handshake_zone": zone if rate else "",
+        "handshake_limit": f"limit_req zone=handshakes burst={STORM_SECONDS * rate} nodelay;" if rate else "",
+    }
 
 
 def _listen(edge: Edge, port: int, *more: str) -> str:

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 VERBS = (
-    "up", "down", "status", "logs", "scale", "restart", "prove", "load", "chaos",
-    "test", "soak", "bench", "check", "lock", "help",
+    "up", "down", "status", "logs", "scale", "restart", "doctor", "prove", "load", "chaos", "drill", "drills",
+    "images", "k8s-load", "k8s-doctor", "test-k8s",
+    "test", "test-slow", "test-compose", "soak", "fuzz", "bench", "check", "sbom", "lock", "release", "help",
 )  # fmt: skip
 VARIABLES = (
     "REPLICAS", "PORT", "MODE", "BIND", "TRUSTED_PROXIES", "SLOTS", "RUN_DIR", "ENV_FILE", "NAME", "FOLLOW", "ARGS",
     "REPEAT", "USERS", "RATE", "DURATION", "WHAT",
-    "TLS_PORT", "TLS_CERTIFICATE", "TLS_KEY",
-    "DATA", "YES", "COMPOSE",
+    "TLS", "TLS_PORT", "TLS_CERTIFICATE", "TLS_KEY",
+    "DATA", "YES", "COMPOSE", "LOADER",
 )  # fmt: skip
 """Each may be given to make (`make up PORT=8081`) or as an option (`--port 8081`)."""
 
@@ -36,7 +37,7 @@ ALIKE = 0.7  # PROT is meant to be PORT; LANG, CC or HTTP_PROXY are nobody's mis
 GIVEN = "MAKE_GIVEN"
 """The variable in which the Makefile hands on the names that were given to it."""
 
-MODES = ("native", "compose")
+MODES = ("native", "compose", "k8s")
 MOST_SLOTS = 128  # each empty one costs a failed connect a second
 HIGHEST_PORT = 65535
 SHOWN_CHARACTERS = 60  # of a value in a sentence about it
@@ -71,18 +72,22 @@ class Options:
     duration: int | None = None
     """Seconds."""
     what: str | None = None
+    tls: bool | None = None
+    """True: nothing but TLS; False ends it."""
     tls_port: int | None = None
     """0 ends TLS."""
     tls_certificate: str | None = None
     tls_key: str | None = None
     mode: str | None = None
-    """native or compose."""
+    """native, compose or k8s."""
     drop: bool = False
     """`down` takes the data too."""
     yes: bool = False
-    """The answer to what `down` would ask."""
+    """The answer to what `down` and `test-k8s` would ask."""
     compose: str | None = None
     """The command of Compose, where it is not to be found out."""
+    loader: str | None = None
+    """The command that takes an archive of an image into a cluster, where it is not to be found out."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -98,6 +103,8 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Optio
     _refuse_other(given, "mode", MODES)
     _refuse_other(given, "data", ("keep", "drop"))
     _refuse_other(given, "what", CHAOS)
+    if given["verb"] == "chaos" and given["what"] is None:
+        raise UsageError(f"Say what is to be done: make chaos WHAT={', WHAT='.join(CHAOS[:-1])} or WHAT={CHAOS[-1]}.")
     return Options(
         verb=given["verb"] or "help",
         run_dir=_path(given, "run_dir") or (REPOSITORY / ".run").resolve(),
@@ -115,6 +122,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Optio
         rate=_number(given, "rate", 1, MOST_RATE, "20"),
         duration=_number(given, "duration", 1, MOST_SECONDS, "60"),
         what=given["what"],
+        tls=None if given["tls"] is None else _switch(given["tls"], "TLS"),
         tls_port=_number(given, "tls_port", 0, HIGHEST_PORT, "8443"),
         tls_certificate=_file(given, "tls_certificate"),
         tls_key=_file(given, "tls_key"),
@@ -122,6 +130,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Optio
         drop=given["data"] == "drop",
         yes=given["yes"] is not None and _switch(given["yes"], "YES"),
         compose=given["compose"],
+        loader=given["loader"],
     )
 
 

@@ -20,22 +20,43 @@ PACKAGES = {
     "nginx": "nginx",
     "redis-server": "redis-server",
     "redis-sentinel": "redis-sentinel",
+    "postgres": "postgresql",
+    "initdb": "postgresql",
+    "createdb": "postgresql",
     "chromium": "chromium",
     "curl": "curl",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "prometheus-redis-exporter": "prometheus-redis-exporter",
+    "prometheus-nginx-exporter": "prometheus-nginx-exporter",
+    "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
+    "faketime": "faketime",
+    "openssl": "openssl",
 }
 """Program → the package of Debian and Ubuntu that brings it."""
-SERVICES = ("nginx", "redis-server", "redis-sentinel")
-"""Programs whose packages would start a service of the same name at the next boot."""
+SERVICES = (
+    "nginx",
+    "redis-server",
+    "redis-sentinel",
+    "postgres",
+    "prometheus",
+    "prometheus-redis-exporter",
+    "prometheus-nginx-exporter",
+    "prometheus-blackbox-exporter",
+)
+"""Programs whose packages would start a service named as the package, at the next boot."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")  # packages ask it before they start a service; 101 says no
 POLICY_TEXT = "#!/bin/sh\n# Made by `make up` for the time of an installation; may be deleted.\nexit 101\n"
 LOCK_SECONDS = 120  # another apt-get may be at work
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on everybody's PATH
+POSTGRESQL = Path("/usr/lib/postgresql")  # Debian keeps each version's programs in a folder of its own, `15/bin`
 
 
 def find(program: str) -> str | None:
     """Return the path of a program, also where only root looks."""
-    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS))
+    versions = sorted(map(str, POSTGRESQL.glob("*/bin")), reverse=True)
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS, *versions))
     return shutil.which(program, path=path)
 
 
@@ -50,9 +71,9 @@ def ensure(programs: tuple[str, ...], progress: Progress) -> None:
     """Install what is missing. Raise FleetError that says which command to run when that is not possible."""
     missing = [program for program in programs if find(program) is None]
     if missing:
-        install([PACKAGES[program] for program in missing], progress)
+        install(list(dict.fromkeys(PACKAGES[program] for program in missing)), progress)
         for program in set(missing) & set(SERVICES):
-            _disable(program)
+            _disable(PACKAGES[program])
 
 
 def install(packages: list[str], progress: Progress) -> None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from fleet import ports, waiting
+from fleet import ports, tls, waiting
 from fleet.errors import FleetError
+from fleet.logs import readable
 from fleet.unix import get_json
 
 if TYPE_CHECKING:
@@ -77,13 +78,13 @@ def last_line(run: Run, name: str) -> str:
             lines = log.read().decode(errors="replace").split("\n")
     except OSError:
         lines = []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+    return next((readable(line.strip())[0] for line in reversed(lines) if line.strip()), "nothing")
 
 
 def host(settings: Settings, variables: Mapping[str, str]) -> str:
     """Return a Host header that the application accepts."""
     allowed = variables.get("FANOUT_ALLOWED_HOSTS", "").split(",")[0].strip().lstrip(".")
-    return f"{'localhost' if allowed in ('', '*') else allowed}:{settings.port}"
+    return f"{'localhost' if allowed in ('', '*') else allowed}:{settings.way_in}"
 
 
 def end_to_end(settings: Settings, variables: Mapping[str, str]) -> None:
@@ -107,10 +108,11 @@ def echo(settings: Settings, variables: Mapping[str, str]) -> None:
     """Send one message in a room of its own, so that nobody in the lobby reads it, and await it."""
     sent = secrets.token_hex(8)
     with (
-        socket.create_connection((ports.first(settings), settings.port), timeout=ANSWER_SECONDS) as link,
+        socket.create_connection((ports.first(settings), settings.way_in), timeout=ANSWER_SECONDS) as link,
         connect(
-            f"ws://{host(settings, variables)}/ws/chat/fleet-{sent}/",
+            f"ws{'s' if settings.tls else ''}://{host(settings, variables)}/ws/chat/fleet-{sent}/",
             sock=link, proxy=None, open_timeout=ANSWER_SECONDS, close_timeout=ANSWER_SECONDS,
+            ssl=tls.trusting(settings.tls_certificate) if settings.tls else None,
         ) as client,
     ):  # fmt: skip
         client.send(json.dumps({"message": sent}))

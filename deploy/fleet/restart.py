@@ -1,4 +1,4 @@
-"""`make restart`: new code and new variables, one replica after the other, while the others serve."""
+"""`make restart`: new code and new variables, one replica after the other, while the others serve; then the worker."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fleet import configuration, django, environment, ports, readiness, running, status
 from fleet.change import converge, reload_nginx, replace
+from fleet.state import WORKER
 from fleet.up import prepare, wait
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def restart(asked: Options, run: Run, progress: Progress) -> int:
         settings = configuration.decide(asked, current)
         ports.refuse_all_taken(settings, run)
         prepare(run, variables, progress)
-        before = [name for name in settings.names if name in control.processes()]
+        running_before = control.processes()
+        before = [name for name in settings.names if name in running_before]
         is_due = configuration.write(run, settings)
         changed = control.reread().changed
         converge(control, progress)
@@ -36,6 +38,9 @@ def restart(asked: Options, run: Run, progress: Progress) -> int:
                 readiness.wait(run, control, [name], step)
                 step.note = ""
                 readiness.wait_until_seen(settings, variables, name)
+        if WORKER in running_before:
+            with progress.step("restart the worker"):
+                replace(control, WORKER, changed=WORKER in changed)
         if is_due:
             reload_nginx(run, control, settings, progress)
         wait(run, control, settings, progress)

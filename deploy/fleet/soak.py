@@ -18,7 +18,8 @@ from fleet import packages
 from fleet.errors import FAILED, FleetError
 from fleet.options import REPOSITORY
 from fleet.progress import Step
-from fleet.quality import TEST_PROGRAMS, environ
+from fleet.quality import environ
+from fleet.testing import TEST_PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,10 +30,14 @@ if TYPE_CHECKING:
 
 REPEAT = 20
 """Rounds where nothing else is asked for: a test that fails once in 20 is a bug."""
-ROUNDS_A_CORE = 3
+ROUNDS_A_CORE = 2
 """Rounds side by side for each core: most of their time they wait, for a Redis that stands still or a Sentinel."""
 ROUND_SECONDS = 900
-"""For one round, which takes some 180 s: what takes longer hangs, and counts as failed."""
+"""For one round, which takes some 200 s: what takes longer hangs, and counts as failed."""
+TEST_SECONDS = 300
+"""For one test, beside the other rounds; what hangs ends its whole round."""
+LONG = "SOAK"
+"""A variable that tells tests to take the time that `make test` has not."""
 NOTHING_SELECTED = 5  # pytest's exit code
 ITSELF = "pytest itself"
 """Named in the table when a round ended before its tests had: killed, out of time, not collected."""
@@ -125,7 +130,8 @@ def one_round(arguments: Sequence[str], seconds: float = ROUND_SECONDS) -> tuple
         report = Path(folder) / "report.xml"
         command = [
             sys.executable, "-m", "pytest", "-m", "fault", "-q", "-p", "no:cacheprovider",
-            f"--junitxml={report}", f"--hypothesis-seed={random.getrandbits(32)}", *arguments,
+            f"--junitxml={report}", f"--timeout={TEST_SECONDS}",
+            f"--hypothesis-seed={random.getrandbits(32)}", *arguments,
         ]  # fmt: skip
         began = time.monotonic()
         code, said = _run(command, seconds)
@@ -141,7 +147,7 @@ def _run(command: Sequence[str], seconds: float) -> tuple[int | None, str]:
     """Return the exit code, None when the time was up, and what was said."""
     try:
         done = subprocess.run(
-            command, cwd=REPOSITORY, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            command, cwd=REPOSITORY, env={**environ(), LONG: "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace", check=False, timeout=seconds,
         )  # fmt: skip
     except subprocess.TimeoutExpired as late:

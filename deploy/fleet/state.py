@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +29,10 @@ DEFAULT_REPLICAS = 3
 DEFAULT_PORT = 8080
 DEFAULT_SLOTS = 16
 SECRET_KEY_BYTES = 50
+DATABASE = "db.sqlite3"  # beside it, as SQLite likes, -wal, -shm and -journal; as app/config/env.py has it
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+WORKER = "worker"
+"""The process beside the replicas that works in the background; one a fleet."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,19 @@ class Settings:
     """Port for TLS and HTTP/2 beside `port`; 0: none."""
     tls_certificate: str = ""
     tls_key: str = ""
+    tls: bool = False
+    """TLS is the only way in: plain HTTP is sent there."""
+    own_certificate: bool = False
+    """The certificate is of the fleet's own authority, and is renewed by `make up`."""
+    compose: str = ""
+    """The command of Compose that made the containers; empty for plain processes."""
     own_redis: bool = True
     """False when FANOUT_REDIS_URLS names servers of somebody else."""
+
+    @property
+    def way_in(self) -> int:
+        """The port for pages and WebSockets."""
+        return self.tls_port if self.tls else self.port
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,6 +101,11 @@ class Run:
         return self.root / "redis"
 
     @property
+    def accounts(self) -> Path:
+        """Who may say what to Redis."""
+        return self.redis / "users.acl"
+
+    @property
     def nginx(self) -> Path:
         """The rendered configuration and nginx' temporary files."""
         return self.root / "nginx"
@@ -93,6 +114,11 @@ class Run:
     def nginx_configuration(self) -> Path:
         """What nginx reads."""
         return self.nginx / "nginx.conf"
+
+    @property
+    def tls(self) -> Path:
+        """The fleet's own certificate authority, and what it signed; stays when the fleet ends."""
+        return self.root / "tls"
 
     @property
     def static(self) -> Path:
@@ -125,8 +151,9 @@ class Run:
         return self.root / "fleet.json"
 
     def socket(self, name: str) -> Path:
-        """Return the socket of a replica."""
-        return self.sockets / f"{name}.sock"
+        """Return the socket of a replica, or the one on which the worker tells how it does."""
+        # Not beside those of the replicas: whatever lies there is served from.
+        return (self.root if name == WORKER else self.sockets) / f"{name}.sock"
 
     def pid_file(self, name: str) -> Path:
         """Return the pid file of a process."""
@@ -140,10 +167,13 @@ class Run:
             return None
 
     def make(self) -> None:
-        """Create the folders, for the owner alone."""
+        """Create the folders, for the owner alone; what holds sessions or messages is closed to others if it is not."""
         _make_private(self.root)
         for folder in (self.sockets, self.pids, self.logs, self.redis, self.nginx / "temporary"):
             _make_private(folder.resolve())
+        # Not the sockets and the static files: another account's nginx may have been let in there.
+        for path in (self.pids, self.logs, self.redis, self.nginx, *self.root.glob(f"{DATABASE}*")):
+            _close_to_others(path.resolve())
 
     def ensure_secret_key(self) -> None:
         """Write a random key once; an existing one stays, since sessions are signed with it."""
@@ -197,6 +227,12 @@ def _make_private(folder: Path) -> None:
     except OSError as error:
         raise unusable(folder, str(error.strerror)) from None
     refuse_foreign(folder)
+
+
+def _close_to_others(path: Path) -> None:
+    mode = path.stat().st_mode
+    if mode & OTHERS:
+        path.chmod(stat.S_IMODE(mode) & ~OTHERS)
 
 
 def refuse_bad_path(root: Path) -> None:

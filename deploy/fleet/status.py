@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from fleet import ports, readiness, running
+from fleet import authority, environment, limits, ports, readiness, running, tls
 from fleet.control import Control, Process
 from fleet.descriptors import Limits, workers
 from fleet.errors import FAILED
+from fleet.state import WORKER
 from fleet.table import Row, render
 
 if TYPE_CHECKING:
@@ -41,20 +42,22 @@ def status(_asked: Options, run: Run, progress: Progress) -> int:
         return absence.code
     settings = run.recall()
     found = rows(run, settings, control.processes())
-    progress.say(render(found))
+    progress.say(render(found) + authority.line(settings, url(settings)))
+    if limits.is_off(environment.kept(run)):
+        progress.say(f"\n{limits.SAID_OFF}")
     return 0 if all(row.is_well for row in found) else FAILED
 
 
 def rows(run: Run, settings: Settings, processes: dict[str, Process]) -> list[Row]:
-    """Return a row for each replica, then nginx and Redis."""
+    """Return a row for each replica, then the worker, nginx and Redis."""
     others = ("nginx", "redis") if settings.own_redis else ("nginx",)
     return [
-        *(_replica_row(run, name, processes.get(name)) for name in settings.names),
+        *(_own_row(run, name, processes.get(name)) for name in (*settings.names, WORKER)),
         *(_other_row(run, settings, name, processes.get(name)) for name in others),
     ]
 
 
-def _replica_row(run: Run, name: str, process: Process | None) -> Row:
+def _own_row(run: Run, name: str, process: Process | None) -> Row:
     answer = readiness.state(run, name) or {}
     usage = _usage(process)
     ready = str(answer.get("status") or (process.state.lower() if process else "down"))
@@ -119,20 +122,20 @@ def banner(run: Run, settings: Settings) -> str:
     """Return what somebody needs to know who has just started the fleet."""
     table = render(rows(run, settings, Control(run).processes()))
     more = min(settings.replicas + 2, settings.slots)
+    lifted = f"{limits.SAID_OFF}\n" if limits.is_off(environment.kept(run)) else ""
     carries = Limits(settings.descriptors).clients(settings.replicas, workers())
     return f"""
 {table}
 
-The fleet answers at {url(settings)}{f" and over TLS on port {settings.tls_port}" if settings.tls_port else ""}
+The fleet answers at {url(settings)}{authority.banner(settings, authority.Files(run.tls), url(settings))}
 Open it in two windows: each is on a replica of its own, and they hear each other.
 {settings.descriptors:,} open files a process carry about {carries:,} clients at once.
-
+{lifted}
 Next: make status · make logs · make scale REPLICAS={more} · make restart · make down"""
 
 
 def url(settings: Settings) -> str:
     """Return the address to open in a browser on this machine."""
-    if settings.bind is None:
-        return f"http://localhost:{settings.port}/"
-    address = ports.first(settings)
-    return f"http://[{address}]:{settings.port}/" if ":" in address else f"http://{address}:{settings.port}/"
+    address = "localhost" if settings.bind is None else ports.first(settings)
+    host = f"[{address}]" if ":" in address else address
+    return f"https://{host}{tls.suffix(settings.tls_port)}/" if settings.tls else f"http://{host}:{settings.port}/"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fleet.options import REPOSITORY
+from fleet.state import WORKER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,7 @@ APP = REPOSITORY / "app"
 REDIS_CONF = REPOSITORY / "deploy" / "redis.conf"
 
 DRAIN_SECONDS = 40  # a replica closes its sockets in paced batches; the server itself gives up after 30
+WORKER_SECONDS = 10  # it lets go of what it does, which is made for that
 EDGE_SECONDS = 10  # responses under way; replicas have gone before, so no socket is left
 REDIS_SECONDS = 20  # one last write of the append-only file
 ALIVE_SECONDS = 1  # what lives that long has started, and is started again at once when it dies
@@ -45,7 +47,7 @@ class Program:
 def programs(run: Run, settings: Settings, redis: str | None, nginx: str) -> list[Program]:
     """Return what the fleet consists of, first to start first."""
     own = [_redis(run, redis)] if redis and settings.own_redis else []
-    return [*own, *(_replica(run, name) for name in settings.names), _nginx(run, nginx)]
+    return [*own, *(_replica(run, name) for name in settings.names), _worker(run), _nginx(run, nginx)]
 
 
 def _redis(run: Run, binary: str) -> Program:
@@ -54,6 +56,7 @@ def _redis(run: Run, binary: str) -> Program:
         "--unixsocket", str(run.redis / "redis.sock"),
         "--dir", str(run.redis),
         "--pidfile", str(run.pid_file("redis")),
+        "--aclfile", str(run.accounts),
     ])  # fmt: skip
     return Program("redis", f"exec {command}", run.redis, 100, signal.SIGTERM, REDIS_SECONDS)
 
@@ -63,8 +66,19 @@ def _replica(run: Run, name: str) -> Program:
         sys.executable, "-m", "server", "--name", name,
         "--socket-dir", str(run.sockets), "--pid-file", str(run.pid_file(name)),
     ])  # fmt: skip
-    sourced = f". {shlex.quote(str(run.environment))} && exec {command}"
-    return Program(name, sourced, APP, 200, signal.SIGTERM, DRAIN_SECONDS)
+    return Program(name, _with_variables(run, command), APP, 200, signal.SIGTERM, DRAIN_SECONDS)
+
+
+def _worker(run: Run) -> Program:
+    command = shlex.join([
+        sys.executable, "manage.py", "worker",
+        "--socket", str(run.socket(WORKER)), "--pid-file", str(run.pid_file(WORKER)),
+    ])  # fmt: skip
+    return Program(WORKER, _with_variables(run, command), APP, 250, signal.SIGTERM, WORKER_SECONDS)
+
+
+def _with_variables(run: Run, command: str) -> str:
+    return f". {shlex.quote(str(run.environment))} && exec {command}"
 
 
 def _nginx(run: Run, binary: str) -> Program:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fleet import (
+    authority,
     configuration,
     descriptors,
     django,
@@ -27,7 +28,7 @@ from fleet.control import Control
 from fleet.down import tidy
 from fleet.errors import FleetError
 from fleet.hosts import tell_hosts
-from fleet.state import Run, Settings, write_private
+from fleet.state import WORKER, Run, Settings, write_private
 
 if TYPE_CHECKING:
     from fleet.descriptors import Limits
@@ -71,6 +72,7 @@ def _start(asked: Options, run: Run, variables: dict[str, str], limits: Limits, 
     tls.refuse_unusable(settings)
     ports.refuse_all_taken(settings, run)
     prepare(run, variables, progress)
+    _ensure_certificate(run, settings, variables, progress)
     configuration.write(run, settings)
     with progress.step("start the supervisor"):
         _start_supervisor(run)
@@ -112,11 +114,18 @@ def _start_supervisor(run: Run) -> None:
 def _change(asked: Options, run: Run, control: Control, progress: Progress) -> Settings:
     """Bring a running fleet to what is asked for; what stays is not touched."""
     settings = configuration.decide(asked, run.recall())
+    _ensure_certificate(run, settings, environment.kept(run), progress)
     is_due = configuration.write(run, settings)
     converge(control, progress)
     if is_due:
         reload_nginx(run, control, settings, progress)
     return settings
+
+
+def _ensure_certificate(run: Run, settings: Settings, variables: dict[str, str], progress: Progress) -> None:
+    if settings.own_certificate and settings.tls_port:
+        names = authority.names(settings, variables)
+        authority.ensure(authority.Files(run.tls), names, progress, authority.renew_here)
 
 
 def _tell_differences(run: Run, variables: dict[str, str], progress: Progress) -> None:
@@ -128,7 +137,7 @@ def _tell_differences(run: Run, variables: dict[str, str], progress: Progress) -
 
 def wait(run: Run, control: Control, settings: Settings, progress: Progress) -> None:
     """Wait until the fleet answers end to end. Raise FleetError that tells what does not."""
-    with progress.step("wait for the replicas") as step:
-        readiness.wait(run, control, settings.names, step)
+    with progress.step("wait for the replicas and the worker") as step:
+        readiness.wait(run, control, [*settings.names, WORKER], step)
     with progress.step("send a message through nginx"):
         readiness.end_to_end(settings, environment.kept(run))

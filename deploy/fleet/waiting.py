@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.05  # asking costs less than a millisecond
 
 
-def until(holds: Callable[[], bool], seconds: float) -> bool:
-    """Return whether it held within that many seconds; asked at least once."""
+def until(holds: Callable[[], bool], seconds: float, every: float = POLL_SECONDS) -> bool:
+    """Return whether it held within that many seconds; asked at least once, `every` so many."""
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() >= deadline:
             return False
-        time.sleep(POLL_SECONDS)
+        time.sleep(every)
     return True

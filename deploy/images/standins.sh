@@ -4,6 +4,8 @@
 #   deploy/images/standins.sh                    those that the engine does not have
 #   deploy/images/standins.sh --force            all, anew
 #   deploy/images/standins.sh redis postgres     these
+#   deploy/images/standins.sh prometheus redis-exporter nginx-exporter
+#                                                those of the profile `observability`; Grafana is not in Debian
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,11 +20,17 @@ images[python]=${PYTHON_IMAGE:-python:3.11-slim-bookworm}
 images[nginx]=${NGINX_IMAGE:-nginx:1.26-bookworm}
 images[redis]=${REDIS_IMAGE:-redis:7.2-bookworm}
 images[postgres]=${POSTGRES_IMAGE:-postgres:15-bookworm}
+images[prometheus]=${PROMETHEUS_IMAGE:-prom/prometheus:v2.53.4}
+images[redis-exporter]=${REDIS_EXPORTER_IMAGE:-oliver006/redis_exporter:v1.69.0}
+images[nginx-exporter]=${NGINX_EXPORTER_IMAGE:-nginx/nginx-prometheus-exporter:1.4.2}
 
 packages[python]=python3,python3-venv,ca-certificates,libstdc++6
 packages[nginx]=nginx,curl
 packages[redis]=redis-server,redis-tools
 packages[postgres]=postgresql-15
+packages[prometheus]=prometheus
+packages[redis-exporter]=prometheus-redis-exporter
+packages[nginx-exporter]=prometheus-nginx-exporter
 
 # Accounts and folders as the public images have them: 999 owns its data.
 finish[python]=true
@@ -40,9 +48,17 @@ finish[postgres]='
     install -d -o 999 -g 999 -m 700 "$1"/var/lib/postgresql/data
     install -m 755 '"$(printf %q "$here")"'/postgres-entrypoint.sh "$1"/usr/local/bin/docker-entrypoint.sh'
 
+# shellcheck disable=SC2016
+finish[prometheus]='install -d -o 65534 -g 65534 "$1"/prometheus'
+finish[redis-exporter]=true
+finish[nginx-exporter]=true
+
 settings[python]='CMD ["python3"]'
 settings[nginx]='CMD ["nginx"]'
 settings[redis]='CMD ["redis-server"]'
+settings[prometheus]='ENTRYPOINT ["prometheus"]'
+settings[redis-exporter]='ENTRYPOINT ["prometheus-redis-exporter"]'
+settings[nginx-exporter]='ENTRYPOINT ["prometheus-nginx-exporter"]'
 settings[postgres]='ENTRYPOINT ["docker-entrypoint.sh"]'
 
 say() { printf '%s\n' "$*" >&2; }
@@ -66,8 +82,11 @@ force=false wanted=()
 for word in "$@"; do
     case $word in
         --force) force=true ;;
-        python | nginx | redis | postgres) wanted+=("$word") ;;
-        *) die "$word is no image of this stack: take --force, ${names[*]}." ;;
+        --*) die "$word is no option: there is --force." ;;
+        *)
+            [[ -v images[$word] ]] || die "$word is no image of this stack: there are ${!images[*]}."
+            wanted+=("$word")
+            ;;
     esac
 done
 command -v mmdebstrap >/dev/null || die "mmdebstrap is missing: apt-get install mmdebstrap."

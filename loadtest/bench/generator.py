@@ -16,7 +16,7 @@ from bench.work import PAYLOAD
 from client import PING, Crowd, frame_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from bench.processes import Address
@@ -72,9 +72,9 @@ class Recording:
 class Audience:
     """Receivers of one group, all of them connected; the first one publishes."""
 
-    def __init__(self, crowd: Crowd, payload: int = PAYLOAD) -> None:
-        self._streams = {connection.stream.fileno(): connection for connection in crowd.connections}
-        self._publisher: Connection = crowd.connections[0]
+    def __init__(self, connections: Sequence[Connection], payload: int = PAYLOAD) -> None:
+        self._streams = {connection.stream.fileno(): connection for connection in connections}
+        self._publisher: Connection = connections[0]
         self._payload = payload
         self._next = 0
         self._epoll = select.epoll()
@@ -83,7 +83,7 @@ class Audience:
         self._before, self._behind = self._learn()
 
     def close(self) -> None:
-        """Let go of the descriptors; the crowd closes them."""
+        """Let go of the descriptors; their crowd closes them."""
         self._epoll.close()
 
     @property
@@ -215,7 +215,7 @@ def audience(path: Path, room: str, count: int, payload: int = PAYLOAD) -> Itera
     """Connect `count` receivers to the server on a unix socket; they are cut when the block ends."""
     with crowd(path, room) as made:
         made.connect(count, at_once=AT_ONCE)
-        with closing(Audience(made, payload)) as receivers:
+        with closing(Audience(made.connections, payload)) as receivers:
             yield receivers
 
 

@@ -41,9 +41,11 @@ _decode_plain = msgspec.json.Decoder(_Line).decode
 class Batch:
     """One or several publications of a group, in the order in which they came. Compared by identity."""
 
-    __slots__ = ("epoch", "first", "last", "offsets", "said")
+    __slots__ = ("epoch", "first", "group", "last", "offsets", "said")
 
-    def __init__(self, said: tuple[Said | None, ...], offsets: tuple[int, ...], epoch: str) -> None:
+    def __init__(self, said: tuple[Said | None, ...], offsets: tuple[int, ...], epoch: str, group: str) -> None:
+        self.group = group
+        """Empty for plain clients: nobody tells them."""
         self.said = said
         """None for a publication that is none of the proof's."""
         self.offsets = offsets
@@ -57,16 +59,19 @@ class Batch:
 
 
 class Batches:
-    """Of one process. `seen` is told each publication with an offset, once or a few times."""
+    """Of one process. `seen` is told each publication with an offset, once or a few times; None for a stranger's."""
 
-    def __init__(self, seen: Callable[[str, int, Said], None]) -> None:
+    def __init__(self, seen: Callable[[str, int, Said | None], None]) -> None:
         self._seen = seen
-        self._known: dict[bytes, Batch] = {}
-        self.get = self._known.get
-        """Return the batch of a chunk that was decoded before."""
+        # Apart: a client that gets the other kind's frames must not be served from what others know.
+        self._known: tuple[dict[bytes, Batch], dict[bytes, Batch]] = ({}, {})
+
+    def known(self, *, plain: bool) -> Callable[[bytes], Batch | None]:
+        """Return what finds the batch of a chunk that was decoded before."""
+        return self._known[plain].get
 
     def decode(self, chunk: bytes, *, plain: bool) -> Batch | None:
-        """Return what a chunk holds; None unless it is whole publication frames and nothing else."""
+        """Return what a chunk holds; None unless it is whole publication frames of one group and nothing else."""
         texts, start = [], 0
         while start < len(chunk):
             frame = frame_at(chunk, start)
@@ -79,21 +84,25 @@ class Batches:
         except msgspec.DecodeError:
             return None
         if batch is not None:
-            if len(self._known) >= KNOWN_LIMIT:
-                self._known.clear()
-            self._known[chunk] = batch
+            known = self._known[plain]
+            if len(known) >= KNOWN_LIMIT:
+                known.clear()
+            known[chunk] = batch
         return batch
 
     def _numbered(self, texts: list[bytes]) -> Batch | None:
         if not all(text.startswith(PUBLICATION) for text in texts):
             return None
         frames = [_decode(text) for text in texts]
+        group = frames[0].group
+        if any(frame.group != group for frame in frames):
+            return None
         said = tuple(message.read(frame.data.message) for frame in frames)
         for frame, what in zip(frames, said, strict=True):
-            if frame.offset and what is not None:
-                self._seen(frame.group, frame.offset, what)
-        return Batch(said, tuple(frame.offset or 0 for frame in frames), frames[-1].epoch or "")
+            if frame.offset:
+                self._seen(group, frame.offset, what)
+        return Batch(said, tuple(frame.offset or 0 for frame in frames), frames[-1].epoch or "", group)
 
     def _plain(self, texts: list[bytes]) -> Batch:
         said = tuple(message.read(_decode_plain(text).message) for text in texts)
-        return Batch(said, (0,) * len(texts), "")
+        return Batch(said, (0,) * len(texts), "", "")

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from proof.ledger import NO_OFFSET
+from proof.ledger import NO_OFFSET, PENDING, STRANGER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,7 +59,7 @@ class Stream:
     misplaced: list[int] = field(default_factory=list)
     """Offsets of publications that stand before an earlier one of their publisher."""
     contradicted: list[int] = field(default_factory=list)
-    """Offsets that were acknowledged to one publication and delivered as another."""
+    """Offsets at which not the same publication stands for everybody, or not as it was made."""
 
 
 class Account:
@@ -78,6 +78,12 @@ class Account:
         """The last number that was taken; 0 when none was."""
         return self.taken[-1] if self.taken else 0
 
+    def unanswered(self) -> Iterator[str]:
+        """Give the replica of each publication that the server has not answered."""
+        for offset, replica in zip(self.publisher.offsets, self.publisher.replicas, strict=True):
+            if offset == PENDING:
+                yield replica
+
     def first_since(self, moment: int) -> int:
         """Return the first number that was sent after `moment`, or the number behind the last."""
         return bisect_left(self.publisher.sent, moment + 1) + 1
@@ -95,13 +101,15 @@ class Books:
         self.accounts = {publisher.name: Account(publisher) for ledger in ledgers for publisher in ledger.publishers}
         self.by_group: dict[str, list[Account]] = defaultdict(list)
         for account in self.accounts.values():
-            self.by_group[account.publisher.group].append(account)
+            if account.publisher.offsets:  # every client could have spoken, few have
+                self.by_group[account.publisher.group].append(account)
         self._worlds = worlds(ledgers)
         self.streams: dict[tuple[str, str], Stream] = defaultdict(Stream)
         """By group, and where its replicas do not share one stream by the first of those that do."""
         self._read_acknowledgements()
         for ledger in ledgers:
             self._read_sightings(ledger)
+        self._read_strangers(ledgers)
         for stream in self.streams.values():
             _order(stream)
 
@@ -118,11 +126,23 @@ class Books:
     def _read_sightings(self, ledger: Ledger) -> None:
         for group, sightings in ledger.sightings.items():
             for sighting in sightings:
+                if sighting.publisher == STRANGER:
+                    continue
                 made = self._made(sighting.publisher, sighting.seq)
                 stream = self.stream(group, made.replica)
                 if stream.made.setdefault(sighting.offset, made) != made:
                     stream.contradicted.append(sighting.offset)
                     stream.made[sighting.offset] = made
+
+    def _read_strangers(self, ledgers: Iterable[Ledger]) -> None:
+        """Find where somebody got something else than what a publisher of ours has there."""
+        strange = {
+            (group, sighting.offset)
+            for ledger in ledgers for group, sightings in ledger.sightings.items()
+            for sighting in sightings if sighting.publisher == STRANGER
+        }  # fmt: skip
+        for (name, _), stream in self.streams.items():
+            stream.contradicted += (offset for group, offset in strange if group == name and offset in stream.made)
 
     def stream(self, group: str, replica: str) -> Stream:
         """Return a group's stream as a replica has it."""

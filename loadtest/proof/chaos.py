@@ -60,9 +60,10 @@ class Chaos:
     def finish(self) -> list[Event]:
         """Begin nothing more, wait for what is under way; return what was done."""
         self._stopped = True
+        now = self._since() or 0.0
         self._task.join()
         return self.events + [
-            Event(at, name, detail=f"the run ended before second {at:.0f}: let it run longer.", failed=True)
+            Event(at, name, detail=f"{_missed(at, now)}: let it run longer.", failed=True)
             for at, name in self._steps[len(self.events) :]
         ]
 
@@ -87,3 +88,9 @@ class Chaos:
         except (OSError, subprocess.TimeoutExpired) as error:
             failed, detail = True, str(error)
         return Event(began, name, began + time.monotonic() - started, detail, failed)
+
+
+def _missed(at: float, now: float) -> str:
+    if now < at:
+        return f"the run ended before second {at:.0f}"
+    return "what was done before it took to the end of the run"

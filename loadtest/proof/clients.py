@@ -60,8 +60,11 @@ class Client:
             if not self.station.is_closed:
                 self.receiver.is_connected = False
             Event().wait()
-        finally:
+        except gevent.GreenletExit:
             self._leave()
+            raise
+        finally:  # who fails by a fault of his own has not left: he is missed
+            self.hang_up()
 
     def _one(self) -> float | None:
         """Make a connection and use it until it ends; return the seconds until the next, None for never."""
@@ -106,7 +109,6 @@ class Client:
         """The user ends: when the run goes on, nothing more is expected of it."""
         if not self.station.is_closed:
             self.receiver.is_present = False
-        self.hang_up()
 
     def hang_up(self) -> None:
         """End the connection, if there is one."""

@@ -41,10 +41,16 @@ def best(readings: Iterable[Reading]) -> Reading:
 class Clock:
     """Monotonic, so that nobody who sets the time disturbs a run."""
 
-    def __init__(self, ahead: float = 0.0) -> None:
+    def __init__(self, ahead: float = 0.0, doubt: float = 0.0) -> None:
         self.ahead = ahead
         """Seconds of this process' clock before the master's."""
+        self.doubt = doubt
+        """Seconds by which the clocks of two processes may differ all the same."""
 
     def now(self) -> int:
         """Return the microseconds of the master's clock."""
         return int((time.monotonic() - self.ahead) * 1e6)
+
+    def passed(self) -> int:
+        """Return the latest that any process may take this moment for: what is sent later by its clock is later."""
+        return self.now() + int(self.doubt * 1e6)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shlex
 import sys
 import time
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ import gevent
 from gevent.event import Event
 from locust.runners import STATE_STOPPED, MasterRunner, WorkerRunner
 
-from proof import chaos, crew, gaps, limits, machine, options, output, session, target
+from proof import chaos, crew, gaps, hand, interrupt, limits, machine, options, output, remote, session, target
 from proof.errors import ProofError
 from proof.live import Live
 from proof.result import Result, Verdict
@@ -44,7 +43,7 @@ class Conductor:
         self._environment = environment
         self._runner = runner
         self._crew: crew.Crew = (
-            crew.Remote(environment, runner) if isinstance(runner, MasterRunner) else crew.Own(environment)
+            remote.Remote(environment, runner) if isinstance(runner, MasterRunner) else crew.Own(environment)
         )
         self._chaos: chaos.Chaos | None = None
         self._running = False
@@ -62,13 +61,14 @@ class Conductor:
     @staticmethod
     def install(environment: Environment, runner: Runner, web_ui: Any = None, **_: Any) -> None:
         """Listen to Locust's events, each process in its role."""
+        interrupt.await_ctrl_c()
         _keep_tagged(environment)
         hooks = environment.events
         hooks.spawning_complete.add_listener(lambda **_: crew.publish_when_joined())
         if isinstance(runner, WorkerRunner):
-            hand = crew.Hand(environment, runner)
-            hooks.test_start.add_listener(lambda **_: hand.begin())
-            hooks.quitting.add_listener(lambda **_: _await(hand))
+            worker = hand.Hand(environment, runner)
+            hooks.test_start.add_listener(lambda **_: worker.begin())
+            hooks.quitting.add_listener(lambda **_: _await(worker))
             return
         conductor = Conductor(environment, runner, web_ui)
         hooks.test_start.add_listener(lambda **_: conductor.start())
@@ -107,6 +107,7 @@ class Conductor:
         """Check what can be checked before clients start; refuse the run, or begin it afresh."""
         given = self._environment.parsed_options
         self._began, self.result = datetime.now(UTC), None
+        self._environment.process_exit_code = Verdict.INVALID.exit_code  # until there is a verdict
         given.proof_run = ""
         session.begin(None)
         try:
@@ -140,7 +141,8 @@ class Conductor:
 
     @property
     def _target(self) -> target.Target:
-        return target.parse(self._environment.host or self._environment.parsed_options.host)
+        given = self._environment.parsed_options
+        return target.parse(self._environment.host or given.host, given.trust)
 
     def _flow_seconds(self) -> float | None:
         run_time = self._environment.parsed_options.run_time
@@ -166,7 +168,7 @@ class Conductor:
     def _conclude_refused(self, error: ProofError) -> None:
         sentence = str(error)
         self._environment.stats.log_error("WS", "connect", sentence)
-        self._publish(conclude((), Terms(self._environment.parsed_options.p99, troubles=(sentence,))))
+        self._publish(conclude((), Terms(self._environment.parsed_options.latency_limit, troubles=(sentence,))))
 
     # -- the end ----------------------------------------------------------------------------------------------
 
@@ -201,14 +203,16 @@ class Conductor:
             return
         session.begin(None)
         terms = Terms(
-            p99=given.p99,
+            p99=given.latency_limit,
             replicas=given.replicas,
+            changing=bool(given.changing),
             started=self._started,
             clocks=self._crew.clocks,
             troubles=tuple(self._crew.troubles),
             server_answers=self._server_answers(),
         )
-        self._publish(conclude(ledgers, terms, done), gaps.read(self._target))
+        outcome = conclude(ledgers, terms, done)
+        self._publish(outcome, gaps.read(self._target, outcome.replicas))
 
     def _server_answers(self) -> bool:
         try:
@@ -236,10 +240,10 @@ class Conductor:
             workers=outcome.workers,
             acknowledged=outcome.acknowledged,
             delivered=outcome.delivered,
-            p99_limit=given.p99,
+            p99_limit=given.latency_limit,
             gaps=gaps.between(self._filled, filled or {}, outcome.replicas),
             machine=machine.facts(),
-            command=shlex.join(["locust", *sys.argv[1:]]),
+            command=options.again(given, self._environment.host or given.host, outcome.seconds),
         )
         self._environment.process_exit_code = self.result.verdict.exit_code
         self._untold = output.save(self.result, options.folder(given.report))
@@ -274,11 +278,11 @@ def _keep_tagged(environment: Environment) -> None:
     environment.user_classes[:] = kept
 
 
-def _await(hand: crew.Hand) -> None:
+def _await(worker: hand.Hand) -> None:
     """After Ctrl-C, which master and workers both get: answer the master's questions before leaving."""
     end = time.monotonic() + INTERRUPTED_WAIT
     try:
-        while not hand.is_done and time.monotonic() < end:
+        while not worker.is_done and time.monotonic() < end:
             gevent.sleep(0.05)
     except KeyboardInterrupt:
         pass

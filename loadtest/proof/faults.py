@@ -13,10 +13,11 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proof import trust
 from proof.lane import Faults, Lane
 from proof.pieces import Frames, Values
 
@@ -40,6 +41,8 @@ class Address:
     path: str = ""
     host: str = "127.0.0.1"
     port: int = 0
+    trust: str = ""
+    """TLS is spoken there, and the certificate in this file believed."""
 
     @classmethod
     def of(cls, text: str) -> Address:
@@ -55,7 +58,8 @@ class Address:
         """Open a connection there."""
         if self.path:
             return await asyncio.open_unix_connection(self.path, limit=READ_BYTES)
-        return await asyncio.open_connection(self.host, self.port, limit=READ_BYTES)
+        secure = trust.context(self.trust) if self.trust else None
+        return await asyncio.open_connection(self.host, self.port, limit=READ_BYTES, ssl=secure)
 
     def __str__(self) -> str:
         """As it is written on the command line."""
@@ -80,7 +84,7 @@ class Proxy:
             _refuse_what_lives(Path(self._here.path))
             self._forget_socket()
             self._server = await asyncio.start_unix_server(self._accept, self._here.path, backlog=BACKLOG)
-            os.chmod(self._here.path, 0o660)  # noqa: PTH101 - takes no time
+            os.chmod(self._here.path, 0o660)  # noqa: PTH101 - takes no time # nosec B103 - for owner and group
         else:
             self._server = await asyncio.start_server(self._accept, self._here.host, self._here.port, backlog=BACKLOG)
 
@@ -156,7 +160,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, l
         if lane:
             writer.write(lane.flush())
     with contextlib.suppress(OSError):
-        writer.write_eof()
+        writer.write_eof() if writer.can_write_eof() else writer.close()  # TLS ends both ways at once
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lane: Lane | None) -> bytes:
@@ -184,6 +188,8 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     made.add_argument("here", type=Address.of, help="where to listen: a path, a port or host:port")
     made.add_argument("there", type=Address.of, help="the server: a path, a port or host:port")
+    made.add_argument("--trust", default="", metavar="FILE",
+                      help="speak TLS with the server, believe the file's certificate (proof/trust.py)")  # fmt: skip
     made.add_argument("--speaks", choices=SPEAKS, default="websocket", help="what the server speaks")
     for name, what in (("drop", "drop"), ("double", "send twice"), ("swap", "swap with the next one")):
         made.add_argument(f"--{name}", type=_every, default=0, metavar="N", help=f"{what} one message in N")
@@ -211,7 +217,7 @@ async def serve(options: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT; return the exit code."""
     faults = Faults(options.drop, options.double, options.swap, options.holding)
     proxy, loop, ended = (
-        Proxy(options.here, options.there, faults, options.speaks),
+        Proxy(options.here, replace(options.there, trust=options.trust), faults, options.speaks),
         asyncio.get_running_loop(),
         asyncio.Event(),
     )

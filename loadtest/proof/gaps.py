@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import ssl
+import time
 from typing import TYPE_CHECKING
 
+from proof import trust
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from proof.target import Target
 
@@ -17,24 +19,33 @@ ASKED = 24
 """Questions in a row that bring no new replica, until the next one is not asked: nginx takes turns where all have
 equally many connections, which is why the run's own clients have to be gone."""
 SECONDS = 2.0
+"""For one answer."""
+GLANCE = 0.02
+PATIENCE = 5.0
+"""Seconds for thousands of connections to be gone."""
 
 
-def read(target: Target) -> dict[str, int]:
-    """Return what each replica says that answers through nginx; empty where nobody may ask."""
+def read(target: Target, wanted: Collection[str] = ()) -> dict[str, int]:
+    """Return what each replica says that answers through nginx; empty where nobody may ask.
+
+    For those that are `wanted` it asks a while longer: nginx takes turns again when the clients are gone.
+    """
     found: dict[str, int] = {}
-    idle = 0
+    idle, end = 0, time.monotonic() + PATIENCE
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
-        while idle < ASKED:
+        while idle < ASKED or (time.monotonic() < end and any(name not in found for name in wanted)):
             name, filled = _ask(target)
             idle = idle + 1 if name in found else 0
             found[name] = filled
+            if idle >= ASKED:
+                time.sleep(GLANCE)
     return found
 
 
 def _ask(target: Target) -> tuple[str, int]:
     secure = target.scheme == "wss"
     link = (
-        http.client.HTTPSConnection(target.host, target.port, timeout=SECONDS, context=ssl.create_default_context())
+        http.client.HTTPSConnection(target.host, target.port, timeout=SECONDS, context=trust.context(target.trust))
         if secure
         else http.client.HTTPConnection(target.host, target.port, timeout=SECONDS)
     )

@@ -80,6 +80,9 @@ class GroupClient(Client):
 
     def take(self, batch: Batch) -> bool:
         """Judge publications that were read in bulk."""
+        if batch.group != self.group:
+            self.station.strayed(len(batch.offsets))
+            return False
         track = self._track
         if track is None:
             return self._take_unnumbered(batch)
@@ -113,8 +116,11 @@ class GroupClient(Client):
 
     def _take_foreign(self, frame: Published) -> None:
         """Judge a publication that no publisher of ours made: it has its place in the stream all the same."""
-        if self._track is not None and frame.offset is not None:
+        if frame.group != self.group:
+            self.station.strayed(1)
+        elif self._track is not None and frame.offset is not None:
             self._track.take(frame.offset)
+            self.station.saw(self.group, frame.offset, None)
 
     def _act(self, events: Iterable[CoreEvent]) -> None:
         for event in events:
@@ -144,11 +150,11 @@ class GroupClient(Client):
             self._link.replica = event.replica
             self._link.arrivals = self.station.reader.arrivals(event.replica)
         if event.position is None:
-            self._seqs = SeqTrack(self._replica, self.station.clock.now(), latest=self.takes_latest)
+            self._seqs = SeqTrack(self._replica, self.station.clock.passed(), latest=self.takes_latest)
             self.receiver.connections.append(self._seqs)
         else:
             self._go_on(event, event.position)
-        if not self.receiver.is_connected:  # the core joins again to fill a hole
+        if not self.receiver.is_connected:  # the core joins again to fill a gap
             self._entered()
 
     def _go_on(self, event: Joined, position: Position) -> None:
@@ -168,8 +174,7 @@ class GroupClient(Client):
             self._track.take(event.offset)
             if (event.epoch or "") != self._track.epoch:
                 self._track.enter(event.epoch or "")
-            if said is not None:
-                self.station.saw(self.group, event.offset, said)
+            self.station.saw(self.group, event.offset, said)
         elif self._seqs is not None and said is not None:
             self._seqs.take(said.publisher, said.seq)
         if event.recovered or not self.is_timed:

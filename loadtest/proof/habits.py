@@ -9,7 +9,7 @@ from proof.group_client import GroupClient
 
 
 class ResumingClient(GroupClient):
-    """It reads through the core of `fanout.client`, which fills holes and drops doubles: what an application gets."""
+    """It reads through the core of `fanout.client`, which fills gaps and drops doubles: what an application gets."""
 
     rank = 1
     reads_in_bulk = False

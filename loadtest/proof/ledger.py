@@ -9,8 +9,11 @@ import msgspec
 
 from proof.track import OffsetTrack, SeqTrack  # noqa: TC001 - msgspec reads the annotations
 
-PENDING, REFUSED, NO_OFFSET = -1, -2, 0
-"""What stands in the place of an offset: not acknowledged; not taken by the server; acknowledged without a position."""
+PENDING, REFUSED, CUT, NO_OFFSET = -1, -2, -3, 0
+"""What stands in the place of an offset: not answered yet; not taken by the server; the connection was lost before an
+answer, and nobody will tell what became of it; acknowledged without a position."""
+STRANGER = ""
+"""Stands for the publisher of what is none of the proof's, or not as it was written."""
 
 
 @dataclass(slots=True)
@@ -33,10 +36,9 @@ class Publisher:
         self.replicas.append(replica)
         return len(self.offsets)
 
-    @property
-    def acknowledged(self) -> int:
-        """How many the server has taken."""
-        return sum(offset >= NO_OFFSET for offset in self.offsets)
+    def cut(self, behind: int) -> None:
+        """The connection is lost that the numbers past `behind` were sent on: no answer can come any more."""
+        self.offsets[behind:] = [CUT if offset == PENDING else offset for offset in self.offsets[behind:]]
 
     @property
     def pending(self) -> int:
@@ -117,6 +119,10 @@ class Ledger:
     """Why connections could not be made or publications were not taken, as sentences, and how often."""
     barred: dict[str, int] = field(default_factory=dict)
     """Kinds of users that were not let into their groups, with the reason, and how many."""
+    fell_silent: bool = False
+    """Whether the process stopped publishing by a fault of its own."""
+    astray: int = 0
+    """Deliveries to clients that are not in the publication's group."""
     early: int = 0
     """Deliveries that arrived before they were sent, as the clocks have it."""
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 RESERVE = 150
 """Descriptors for all but clients: libraries, logs, the web interface, Locust's own messages."""
 PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
-IN_USE = Path("/proc/net/sockstat")
 
 
 @dataclass(frozen=True)

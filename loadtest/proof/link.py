@@ -35,6 +35,7 @@ class Link:
     """Not blocking. `in_bulk`: what is known to be publications goes to `take` unread, else all goes to `hear`."""
 
     __slots__ = (
+        "_known",
         "_out",
         "_reader",
         "_stream",
@@ -52,6 +53,7 @@ class Link:
         self._stream = answer.stream
         self._stream.setblocking(False)
         self._reader = reader
+        self._known = reader.batches.known(plain=plain)
         self._tail = answer.rest
         self._out = b""
         self.fd = answer.stream.fileno()
@@ -97,8 +99,7 @@ class Link:
             self._split(self._tail + data)
 
     def _batch(self, chunk: bytes) -> Batch | None:
-        batches = self._reader.batches
-        return batches.get(chunk) or batches.decode(chunk, plain=self.plain)
+        return self._known(chunk) or self._reader.batches.decode(chunk, plain=self.plain)
 
     def _take(self, batch: Batch) -> None:
         if self.owner.take(batch):

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 MARK = "proof"
 FIELDS = 5
+FILL, END = "x", "."
+"""What follows the fields: a text that was cut short or changed there is none of ours any more."""
 
 
 class Said(NamedTuple):
@@ -22,13 +24,13 @@ class Said(NamedTuple):
 
 def write(said: Said, size: int) -> str:
     """Return the text of a publication, filled up to `size` characters."""
-    return f"{MARK} {said.publisher} {said.seq} {said.sent} {said.replica} ".ljust(size, "x")
+    return f"{MARK} {said.publisher} {said.seq} {said.sent} {said.replica} ".ljust(size - len(END), FILL) + END
 
 
 def read(text: str) -> Said | None:
-    """Return what a text says; None for one that the proof did not write."""
+    """Return what a text says; None for one that the proof did not write, or not like this."""
     parts = text.split(" ", FIELDS)
-    if parts[0] != MARK or len(parts) <= FIELDS:
+    if parts[0] != MARK or len(parts) <= FIELDS or parts[FIELDS].lstrip(FILL) != END:
         return None
     try:
         return Said(parts[1], int(parts[2]), int(parts[3]), parts[4])

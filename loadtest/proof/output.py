@@ -6,9 +6,10 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
+import flask
 from markupsafe import escape
 
-from proof import report, terminal
+from proof import options, report, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,13 @@ def tell(result: Result, where: str) -> None:
 
 
 def serve(web_ui: Any, result: Callable[[], Result | None]) -> None:
-    """Show the last verdict in Locust's web interface, under /proof."""
+    """Show the last verdict in Locust's web interface, under /proof; refuse there what its form must not hold."""
+
+    @web_ui.app.before_request  # type: ignore[untyped-decorator]
+    def refuse() -> dict[str, Any] | None:
+        asked = flask.request
+        sentence = options.refusal(asked.form) if asked.method == "POST" and asked.path.endswith("/swarm") else None
+        return {"success": False, "message": sentence, "host": asked.form.get("host")} if sentence else None
 
     @web_ui.app.route("/proof")  # type: ignore[untyped-decorator]
     @web_ui.auth_required_if_enabled  # type: ignore[untyped-decorator]

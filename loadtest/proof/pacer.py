@@ -102,6 +102,11 @@ class Pacer:
             self.began = self._clock.now() / SECOND
             self._task = gevent.spawn(self._run)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended by a fault of its own: what is published from then on is nothing."""
+        return self._task is not None and self._task.exception is not None
+
     def stop(self) -> None:
         """End for good."""
         self._stopped = True

@@ -29,6 +29,8 @@ class PlainClient(Client):
     def __init__(self, station: Station, kind: str, lane: str, room: str) -> None:
         super().__init__(station, kind, lane, room)
         self._failures = 0
+        self._before = 0
+        """Publications on earlier connections."""
 
     def _dial(self) -> Answer:
         plan = self.station.plan
@@ -36,10 +38,13 @@ class PlainClient(Client):
         return plan.target.dial(path, plain=True, origin=plan.origin)
 
     def _open(self, answer: Answer) -> None:
-        self.receiver.connections.append(SeqTrack(answer.replica, self.station.clock.now()))
+        self.receiver.connections.append(SeqTrack(answer.replica, self.station.clock.passed()))
+        self._before = len(self.publisher.offsets)
         self._link = Link(answer, self.station.reader, self, plain=True, in_bulk=True)
         if self._link.code is None:
             self._entered()
+        else:  # the server closed it with its answer to the handshake
+            self._part()
 
     def _after(self, code: int, held: float) -> float | None:
         self._failures = 0 if held > 1 else self._failures + 1
@@ -68,7 +73,11 @@ class PlainClient(Client):
         """A frame that no publisher of ours made."""
 
     def _part(self) -> None:
-        self.receiver.connections[-1].left = self.station.clock.now()
+        track = self.receiver.connections[-1]
+        track.left = self.station.clock.now()
+        # What its own later publications have overtaken is lost; what came of the last ones nobody can tell.
+        came = track.heard.get(self.name)
+        self.publisher.cut(max(self._before, came.last if came else 0))
 
     def has(self, last: dict[str, tuple[int, int]]) -> bool:
         """Whether the last acknowledged publication of each publisher has arrived on this connection."""

@@ -55,7 +55,7 @@ class Plan:
 def plan_of(options: Namespace, host: str, index: int) -> Plan:
     """Return what the options ask for. Raise ProofError for a host that is none."""
     return Plan(
-        target=parse(host),
+        target=parse(host, options.trust),
         run=options.proof_run,
         workers=options.proof_workers,
         index=index,

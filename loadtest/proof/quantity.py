@@ -49,6 +49,6 @@ def seconds(value: float) -> str:
 
 
 def of(number: int, noun: str) -> str:
-    """Return "1 replica", "3 replicas", "2 processes"."""
-    plural = noun + ("es" if noun.endswith("s") else "s")
+    """Return "1 replica", "3 replicas", "2 processes", "5 deliveries"."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{count(number)} {noun if number == 1 else plural}"

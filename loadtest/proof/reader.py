@@ -31,7 +31,7 @@ class Reader:
     def __init__(
         self,
         clock: Clock,
-        seen: Callable[[str, int, Said], None],
+        seen: Callable[[str, int, Said | None], None],
         count: Callable[[str, Arrivals, int], None],
     ) -> None:
         """`count` gets a replica, the batches that came from it and how often, and when, each time something came."""

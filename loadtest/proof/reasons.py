@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proof.quantity import of
 from proof.result import Count, Verdict
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Evidence:
     workers: Sequence[Worker]
     delivered: Latency | None
     """While nothing was done to the fleet."""
+    deliveries: int
+    """Of all the run, as far as they are timed."""
     has_chaos: bool
     publications: int
     acknowledged: int
@@ -38,6 +41,11 @@ class Evidence:
     contradicted: int
     misplaced: int
     resets: Mapping[str, int]
+    unanswered: Mapping[str, int]
+    """Publications by replica, of publishers that were connected to the end."""
+    astray: int
+    silent: Sequence[str]
+    """Processes that stopped publishing by a fault of their own."""
     gone: int
     clients: int
     connects: int
@@ -62,25 +70,38 @@ def weigh(evidence: Evidence, terms: Terms) -> tuple[Verdict, str, list[str]]:
     """
     hard = list(_hard(evidence))
     soft = list(_soft(evidence, terms))
+    unanswered = list(_unanswered(evidence))  # behind what is late: with a long queue that is the reason
     invalid = list(_invalid(evidence, terms))
-    if hard or (soft and not invalid):
-        verdict, why = Verdict.BROKEN, [*hard, *soft, *invalid]
+    if hard or unanswered or (soft and not invalid):
+        verdict, why = Verdict.BROKEN, [*hard, *soft, *unanswered, *invalid]
     elif invalid:
         verdict, why = Verdict.INVALID, [*invalid, *soft]
     else:
         return Verdict.PROVED, _proved(evidence), []
-    why = [f"{reason[0].upper()}{reason[1:]}" for reason in why]
+    why = [_begun(reason) for reason in why]
     return verdict, why[0], why
+
+
+def _begun(reason: str) -> str:
+    """Return a reason as a sentence begins; an address stays as it is."""
+    return reason if "://" in reason.split(" ", 1)[0] else f"{reason[0].upper()}{reason[1:]}"
 
 
 def _proved(evidence: Evidence) -> str:
     many, whole = len(evidence.replicas), evidence.whole
+    open_ = evidence.publications - evidence.acknowledged
+    more = f" ({open_:,} more were not acknowledged)" if open_ else ""
     where = "on the one replica" if many == 1 else f"from each of {many} replicas to each"
-    late = f"; 99 % within {evidence.delivered.p99:.0f} ms{_calm(evidence)}" if evidence.delivered else ""
     return (
-        f"{evidence.publications:,} publications, {where}: {whole.received:,} deliveries, "
-        f"nothing lost, doubled or out of order{late}."
+        f"{evidence.acknowledged:,} publications{more}, {where}: {whole.received:,} deliveries, "
+        f"nothing lost, doubled or out of order{_lateness(evidence)}."
     )
+
+
+def _lateness(evidence: Evidence) -> str:
+    if evidence.delivered:
+        return f"; 99 % within {evidence.delivered.p99:.0f} ms{_calm(evidence)}"
+    return "; how late is not judged: something was done to the fleet all the time" if evidence.has_chaos else ""
 
 
 def _calm(evidence: Evidence) -> str:
@@ -103,12 +124,30 @@ def _hard(evidence: Evidence) -> Iterator[str]:
     if evidence.unknown.lost:
         yield f"{evidence.unknown.lost:,} more deliveries are lost, of publications that nobody received at all."
     if evidence.contradicted:
-        yield f"{evidence.contradicted:,} publications were acknowledged at an offset where another one was delivered."
+        yield (
+            f"at {of(evidence.contradicted, 'offset')} something else was delivered than was published there: another "
+            "publication, or a changed text."
+        )
+    if evidence.astray:
+        yield f"{of(evidence.astray, 'delivery')} went to clients that are not in the publication's group."
     if evidence.misplaced:
         yield f"{evidence.misplaced:,} publications stand in their group in another order than they were made."
     for reason, count in evidence.resets.items():
         who = "1 client was" if count == 1 else f"{count:,} clients were"
         yield f"{who} told `reset` ({reason}), though nothing was done that loses publications."
+
+
+def _unanswered(evidence: Evidence) -> Iterator[str]:
+    """Tell who does not answer; where nobody got any answer at all the test is none."""
+    if not evidence.acknowledged or not evidence.unanswered:
+        return
+    replica, count = max(evidence.unanswered.items(), key=lambda item: item[1])
+    whole = sum(evidence.unanswered.values())
+    yield (
+        f"{of(count, 'publication')} on {replica} {'was' if count == 1 else 'were'} not answered to the end, though "
+        f"the publisher stayed connected: nobody knows what became of {'it' if count == 1 else 'them'}"
+        f"{f'; {whole:,} over all replicas' if whole > count else ''}."
+    )
 
 
 def _amount(cell: Cell) -> int:
@@ -169,21 +208,32 @@ def _invalid(evidence: Evidence, terms: Terms) -> Iterator[str]:
     if not evidence.publications:
         yield "nothing was published: the run ended before its clients were in their groups, or --rate is too low."
     elif not evidence.acknowledged:
-        yield f"none of {evidence.publications:,} publications was acknowledged."
+        yield (
+            f"none of {evidence.publications:,} publications was acknowledged (to a plain client: came back to it as "
+            "its own publication)."
+        )
     else:
         yield from _thin(evidence, terms)
-    yield from _disturbed(evidence)
+    yield from _disturbed(evidence, terms)
 
 
-def _disturbed(evidence: Evidence) -> Iterator[str]:
+def _disturbed(evidence: Evidence, terms: Terms) -> Iterator[str]:
     """Tell what makes figures void."""
+    for name in evidence.silent:
+        yield f"the load generator {name} stopped publishing by a fault of its own, which it has written to its log."
+    is_late = evidence.delivered is not None and evidence.delivered.p99 > terms.p99
     for worker in evidence.workers:
         if worker.cpu > CPU_LIMIT:
             yield (
                 f"the load generator {worker.name} was busy for {worker.cpu:.0%} of a core, more than {CPU_LIMIT:.0%}: "
                 "its own queue was measured. Use more processes (--processes), or fewer users."
             )
-    if evidence.delivered and evidence.early > EARLY_SHARE * evidence.delivered.count:
+        elif is_late and worker.cpu_peak > CPU_LIMIT:
+            yield (
+                f"the load generator {worker.name} was busy for {worker.cpu_peak:.0%} of a core in its busiest five "
+                "seconds: what was late may have waited there. Use more processes (--processes), or fewer users."
+            )
+    if evidence.early > EARLY_SHARE * evidence.deliveries:
         yield (
             f"{evidence.early:,} deliveries arrived before they were sent: the clocks of the workers differ from "
             "what they were at the start."
@@ -201,7 +251,7 @@ def _thin(evidence: Evidence, terms: Terms) -> Iterator[str]:
             " use more users."
         )
     empty = [cell for cell in evidence.cells if not cell.count.expected]
-    if empty:
+    if empty and not terms.changing:
         named = ", ".join(f"{cell.publisher} to {cell.receiver}" for cell in empty[:SHOWN_REFUSALS])
         yield (
             f"{len(empty)} of {len(evidence.cells)} cells are empty because nobody was there to publish or to hear "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+import fanout
 from proof import grid, quantity
 from proof.curve import charts
 from proof.grid import State
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from proof.result import Cell, Count, Result, Second
 
 PAGE = Path(__file__).parent / "page"
+FAMILY = Path(fanout.__file__).parent / "static" / "fanout" / "page.css"
+ROOTS = re.compile(r":root \{(.*?)\}", re.DOTALL)
+"""Where a style sheet has its colours and type: for light, and for dark."""
 SHADES = 5
 """Of whole cells, by their p99: each stands for twice the latency of the one before, the last ends at the limit."""
 DENSE = 6
@@ -92,7 +97,7 @@ def _context(result: Result) -> dict[str, Any]:
         "worst": grid.worst(result), "state_of_worst": _state_of_worst(result),
         "reasons": [reason for reason in result.reasons if reason.rstrip(".") not in result.sentence],
         "thinned": _thinned(result.timeline), "busy": BUSY,
-        "style": Markup(_page("report.css")), "script": Markup(_page("report.js")),  # noqa: S704 - our own files
+        "style": Markup(style()), "script": Markup(_page("report.js")),  # noqa: S704 - our own files
     }  # fmt: skip
 
 
@@ -159,6 +164,13 @@ def _time(text: str) -> str:
 
 def _nowrap(text: str) -> str:
     return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def style() -> str:
+    """Return the style sheet: the colours and type of the pages, then its own. On paper it is light."""
+    light, dark = ROOTS.findall(FAMILY.read_text(encoding="utf-8"))
+    family = f":root {{{light}}}\n@media screen and (prefers-color-scheme: dark) {{\n  :root {{{dark}}}\n}}"
+    return f"{family}\n{_page('report.css')}"
 
 
 def _page(name: str) -> str:

@@ -12,7 +12,7 @@ from gevent.event import Event
 
 from proof.charts import Charts
 from proof.histogram import bucket
-from proof.ledger import NO_OFFSET, KindTally, Ledger, Publisher, Sighting, Tick
+from proof.ledger import NO_OFFSET, STRANGER, KindTally, Ledger, Publisher, Sighting, Tick
 from proof.pacer import Pacer
 from proof.reader import Reader
 
@@ -53,7 +53,7 @@ class Station:
         self.is_closed = False
         """The ledger is closed."""
         self._charts = Charts(stats)
-        self._ticks: dict[int, Tick] = defaultdict(Tick)
+        self._ticks: dict[int, Tick] = {}
         self._latencies: dict[str, dict[str, Counter[int]]] = defaultdict(lambda: defaultdict(Counter))
         self._joined = 0
         self._ticker = gevent.spawn(self._watch)
@@ -139,8 +139,9 @@ class Station:
 
     # -- what the reader tells --------------------------------------------------------------------------------
 
-    def _seen(self, group: str, offset: int, said: Said) -> None:
-        self.ledger.sightings.setdefault(group, []).append(Sighting(offset, said.publisher, said.seq))
+    def _seen(self, group: str, offset: int, said: Said | None) -> None:
+        publisher, seq = (said.publisher, said.seq) if said is not None else (STRANGER, 0)
+        self.ledger.sightings.setdefault(group, []).append(Sighting(offset, publisher, seq))
 
     def _arrived(self, replica: str, arrivals: Arrivals, now: int) -> None:
         tick = self._tick(now)
@@ -165,9 +166,13 @@ class Station:
         took = now - said.sent
         self._delivered(self._tick(now), said.replica, replica, took, 1)
 
-    def saw(self, group: str, offset: int, said: Said) -> None:
-        """A publication stands at an offset."""
+    def saw(self, group: str, offset: int, said: Said | None) -> None:
+        """A publication stands at an offset; None: one that is none of the proof's."""
         self._seen(group, offset, said)
+
+    def strayed(self, count: int) -> None:
+        """So many publications have come to a client that is not in their group."""
+        self.ledger.astray += count
 
     def untimed(self, count: int) -> None:
         """So many publications have come late on purpose, or were caught up with after a reconnect."""
@@ -194,6 +199,7 @@ class Station:
     def hush(self, seconds: float) -> Targets:
         """Publish no more, wait for the answers; return what was acknowledged last, by group and publisher."""
         self.hushed.set()
+        self.ledger.fell_silent = self.pacer.has_failed
         self.pacer.stop()
         for client in self.clients:
             client.hush()
@@ -227,7 +233,7 @@ class Station:
         self._ticker.kill()
         self._tick(self.clock.now()).users = self._joined
         self.reader.close()
-        self.ledger.ticks = dict(self._ticks)
+        self.ledger.ticks = self._ticks
         self.ledger.latencies = {publisher: dict(row) for publisher, row in self._latencies.items()}
         return self.ledger
 
@@ -240,7 +246,10 @@ class Station:
     # -- every second -----------------------------------------------------------------------------------------
 
     def _tick(self, now: int) -> Tick:
-        return self._ticks[now // SECOND]
+        second = now // SECOND
+        if (tick := self._ticks.get(second)) is None:  # a busy process may pass over it below
+            tick = self._ticks[second] = Tick(users=self._joined)
+        return tick
 
     def _watch(self) -> None:
         """Note the CPU and the clients of each second."""

@@ -65,6 +65,8 @@ class Findings:
     pairs: Pairs
     apart: int = 0
     """Publications that were made while a plain client was away: lost to it, and nobody's fault."""
+    astray: int = 0
+    """Deliveries of publications that were made in other groups."""
 
 
 def judge(receiver: Receiver, books: Books) -> Findings:
@@ -83,7 +85,7 @@ def judge(receiver: Receiver, books: Books) -> Findings:
         for account in accounts:
             _judge_connection(track, account, cells, pairs)
     _expect(receiver, books, pairs)
-    return Findings(cells, pairs, _apart(receiver.connections, accounts))
+    return Findings(cells, pairs, _apart(receiver.connections, accounts), _astray(receiver, books))
 
 
 # -- by offsets -----------------------------------------------------------------------------------------------
@@ -199,6 +201,15 @@ def _apart(connections: list[SeqTrack], accounts: Iterable[Account]) -> int:
             had = heard.last if heard else account.first_since(before.left) - 1
             count += len(account.taken_within(had + 1, account.first_since(after.joined) - 1))
     return count
+
+
+def _astray(receiver: Receiver, books: Books) -> int:
+    """Return how much a client without offsets heard of publishers that are not in its group."""
+    return sum(
+        heard.count
+        for track in receiver.connections for name, heard in track.heard.items()
+        if (account := books.accounts.get(name)) is not None and account.publisher.group != receiver.group
+    )  # fmt: skip
 
 
 def _expect(receiver: Receiver, books: Books, pairs: Pairs) -> None:

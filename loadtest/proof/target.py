@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http
 import json
 import socket
@@ -20,6 +21,7 @@ from websockets.typing import Origin, Subprotocol
 from websockets.uri import parse_uri
 
 from fanout.protocol import SUBPROTOCOL
+from proof import trust
 from proof.errors import ProofError, RefusedError, UnreachableError
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ HEAD_LIMIT = 1 << 16
 SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 PORTS = {"ws": 80, "wss": 443}
 REPOSITORY = Path(__file__).resolve().parents[2]
+MEMORIES = ("fleet.json", "compose/fleet.json")
+"""Where a fleet of plain processes and one in containers remember their port, while they run."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Target:
     port: int
     text: str
     """As it was given, for sentences."""
+    trust: str = ""
+    """A file with whom to believe (trust.py)."""
 
     def dial(self, path: str, *, plain: bool = False, origin: str | None = None) -> Answer:
         """Open a WebSocket. Raise UnreachableError or RefusedError."""
@@ -69,12 +75,17 @@ class Target:
             stream: socket.socket = create_connection((self.host, self.port), timeout=CONNECT_SECONDS)
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.scheme == "wss":
-                stream = ssl.create_default_context().wrap_socket(stream, server_hostname=self.host)
+                stream = trust.context(self.trust).wrap_socket(stream, server_hostname=self.host)
         except ssl.SSLError as error:
             raise UnreachableError(f"{self.text} does not speak TLS as it should: {error.reason or error}.") from None
         except TimeoutError:
             raise UnreachableError(f"{self.text} does not answer within {CONNECT_SECONDS:g} s.") from None
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise UnreachableError(
+                    f"This machine has no port left for one more connection to {self.text}: wait a minute for those of "
+                    "earlier runs, use fewer users, or workers on more machines."
+                ) from None
             raise UnreachableError(
                 f"There is no server at {self.text} ({(error.strerror or str(error)).lower()}): "
                 "start one (`make up`), or name another with --host."
@@ -102,8 +113,8 @@ class Target:
         protocol.receive_data(head)
         events = protocol.events_received()
         self._judge(protocol, plain=plain)
-        replica = next((event.headers.get("X-Replica") for event in events if isinstance(event, Response)), None)
-        return Answer(stream, replica or "", rest)
+        named = next((event.headers.get("X-Replica") for event in events if isinstance(event, Response)), None)
+        return Answer(stream, replica_of(named or ""), rest)
 
     def _check(self, head: bytes, path: str, origin: str | None) -> None:
         """Raise RefusedError for another status than 101."""
@@ -143,27 +154,47 @@ class Target:
             raise RefusedError(f"{self.text} answered 101, but not as RFC 6455 wants it: {wrong}.")
 
 
-def parse(text: str) -> Target:
+def parse(text: str, trusted: str = "") -> Target:
     """Return the target of `--host`. Raise ProofError."""
     try:
         url = urlsplit(text if "//" in text else f"http://{text}")
         scheme, host, port = SCHEMES[url.scheme.lower()], url.hostname, url.port
-    except (KeyError, ValueError):
+        (host or "").encode("idna")  # as the look-up of its address will
+    except (KeyError, ValueError):  # UnicodeError is one
         host = None
     if not host:
         raise ProofError(f"--host {text} is no address: give one like http://127.0.0.1:8080.")
     if url.path not in ("", "/"):
         raise ProofError(f"--host {text} has a path: give the address alone, and the path with --path.")
-    return Target(scheme, host, port or PORTS[scheme], text)
+    return Target(scheme, host, port or PORTS[scheme], text, trusted)
 
 
 def default_host(environ: Mapping[str, str]) -> str:
     """Return the address of the fleet that was started here last; port 8080 when none was."""
     run = Path(environ.get("RUN_DIR") or REPOSITORY / ".run")
-    port = 8080
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        port = int(json.loads((run / "fleet.json").read_text())["port"])
-    return f"http://127.0.0.1:{port}"
+    found = "http://127.0.0.1:8080"
+    for memory in MEMORIES:
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            kept = json.loads((run / memory).read_text())
+            scheme, port = ("https", kept["tls_port"]) if kept.get("tls") else ("http", kept["port"])
+            found = f"{scheme}://127.0.0.1:{int(port)}"
+    return found
+
+
+def default_trust(environ: Mapping[str, str]) -> str:
+    """Return the certificate of the fleet that was started here last, where TLS is the only way to it."""
+    run = Path(environ.get("RUN_DIR") or REPOSITORY / ".run")
+    found = ""
+    for memory in MEMORIES:
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            kept = json.loads((run / memory).read_text())
+            found = str(kept["tls_certificate"]) if kept["tls"] else ""
+    return found
+
+
+def replica_of(header: str) -> str:
+    """Return who answered: the last one, where nginx names all that it tried. No spaces: they separate fields."""
+    return "_".join(header.rpartition(",")[2].split())
 
 
 def _bracketed(host: str) -> str:

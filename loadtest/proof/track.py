@@ -95,6 +95,11 @@ class Heard:
     doubled: int = 0
     disordered: int = 0
 
+    @property
+    def count(self) -> int:
+        """How many came; of latest values those that were superseded count as well."""
+        return self.last - self.first + 1 - sum(last - first + 1 for first, last in self.holes) + self.doubled
+
     def take(self, seq: int, *, latest: bool) -> None:
         """Judge one publication; where only the `latest` value counts, what is passed over is superseded."""
         if seq == self.last + 1:

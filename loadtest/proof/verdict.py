@@ -10,21 +10,18 @@ import msgspec
 
 from proof import reasons
 from proof.books import UNKNOWN, Books
-from proof.histogram import Histogram, merged
-from proof.result import Cell, Count, Kind, Pair, Second, Verdict, Worker
+from proof.histogram import merged
+from proof.result import Cell, Count, Kind, Pair
 from proof.tally import Tally, judge
+from proof.timeline import SECOND, is_calm, merged_ticks, timeline, worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from proof.ledger import Ledger, Tick
-    from proof.result import Event, Latency
+    from proof.ledger import Ledger
+    from proof.result import Event, Latency, Second, Verdict, Worker
 
 PAIRS_KEPT = 100
-SECOND = 1_000_000
-PEAK_SECONDS = 5
-CALM_AFTER = 5
-"""Seconds after an event for which the limit of the latency does not hold: those who were cut come back."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,8 @@ class Terms:
     """Milliseconds."""
     replicas: int = 0
     """How many must take part; 0: those that do."""
+    changing: bool = False
+    """Whether replicas come and go: a cell of two that never met is no fault of the test."""
     clocks: dict[str, float] = field(default_factory=dict)
     """Seconds that each worker's clock is ahead of the master's."""
     troubles: tuple[str, ...] = ()
@@ -78,6 +77,10 @@ class Counted:
         self.resets: Counter[str] = Counter()
         self.gone = 0
         """Receivers that were to stay and are not there."""
+        self.astray = sum(ledger.astray for ledger in ledgers)
+        self.unanswered: Counter[str] = Counter()
+        """By replica."""
+        here: set[str] = set()
         for ledger in ledgers:
             for receiver in ledger.receivers:
                 found = judge(receiver, self.books)
@@ -85,13 +88,18 @@ class Counted:
                     self.cells[key].add(tally)
                     self.kinds[receiver.kind].add(tally)
                 self.apart[receiver.kind] += found.apart
+                self.astray += found.astray
                 self.gone += receiver.is_present and not receiver.is_connected
+                if receiver.is_present and receiver.is_connected:
+                    here.add(receiver.name)
                 self.resets.update(receiver.offsets.resets if receiver.offsets else ())
                 self.pairs += (
                     Pair(publisher, receiver.name, at, to, receiver.group, tally.count(), tally.first)
                     for (publisher, at, to), tally in found.pairs.items()
                     if not tally.is_clean
                 )
+        for name in here & self.books.accounts.keys():
+            self.unanswered.update(self.books.accounts[name].unanswered())
 
     @property
     def sent(self) -> list[int]:
@@ -105,26 +113,30 @@ def conclude(ledgers: Sequence[Ledger], terms: Terms, events: Sequence[Event] = 
     sent = counted.sent
     began, ended = (min(sent), max(sent)) if sent else (0, 0)
     events = [_from_the_first_publication(event, terms, began) for event in events]
-    ticks = _ticks(ledgers)
+    ticks = merged_ticks(ledgers)
     delivered = merged(tick.delivered for tick in ticks.values()).latency()
     acknowledged = merged(tick.acknowledged for tick in ticks.values()).latency()
     replicas = _replicas(ledgers, counted)
     cells = _cells(ledgers, counted, replicas)
-    workers = [_worker(ledger, terms, began, ended) for ledger in ledgers]
+    workers = [worker(ledger, terms.clocks, began, ended) for ledger in ledgers]
     kinds = _kinds(ledgers, counted)
     evidence = reasons.Evidence(
         cells=cells,
         workers=workers,
-        delivered=merged(tick.delivered for second, tick in ticks.items() if _is_calm(second, began, events)).latency(),
+        delivered=merged(tick.delivered for second, tick in ticks.items() if is_calm(second, began, events)).latency(),
+        deliveries=delivered.count if delivered else 0,
         has_chaos=bool(events),
         publications=len(sent),
         acknowledged=sum(len(account.taken) for account in counted.books.accounts.values()),
         unknown=sum(
             (tally.count() for (publisher, _), tally in counted.cells.items() if publisher == UNKNOWN), Count()
         ),
-        contradicted=sum(len(stream.contradicted) for stream in counted.books.streams.values()),
+        contradicted=sum(len(set(stream.contradicted)) for stream in counted.books.streams.values()),
         misplaced=sum(len(stream.misplaced) for stream in counted.books.streams.values()),
         resets=dict(counted.resets),
+        unanswered=dict(counted.unanswered),
+        astray=counted.astray,
+        silent=[ledger.worker for ledger in ledgers if ledger.fell_silent],
         gone=counted.gone,
         clients=sum(tally.users for ledger in ledgers for tally in ledger.kinds.values()),
         connects=sum(tally.connects for ledger in ledgers for tally in ledger.kinds.values()),
@@ -144,7 +156,7 @@ def conclude(ledgers: Sequence[Ledger], terms: Terms, events: Sequence[Event] = 
         cells=cells,
         pairs=sorted(counted.pairs, key=_badness, reverse=True)[:PAIRS_KEPT],
         kinds=kinds,
-        timeline=_timeline(ticks, began),
+        timeline=timeline(ticks, began),
         workers=workers,
         events=events,
         acknowledged=acknowledged,
@@ -161,12 +173,6 @@ def _from_the_first_publication(event: Event, terms: Terms, began: int) -> Event
     late = began / SECOND - terms.started
     until = None if event.until is None else event.until - late
     return msgspec.structs.replace(event, at=event.at - late, until=until)
-
-
-def _is_calm(second: int, began: int, events: Sequence[Event]) -> bool:
-    """Return whether nothing was done to the fleet in this second, or shortly before."""
-    at = second - began / SECOND
-    return not any(event.at - 1 <= at <= (event.until or event.at) + CALM_AFTER for event in events)
 
 
 def _badness(pair: Pair) -> tuple[int, int]:
@@ -212,26 +218,6 @@ def _cells(ledgers: Sequence[Ledger], counted: Counted, replicas: Sequence[str])
     return cells
 
 
-def _worker(ledger: Ledger, terms: Terms, began: int, ended: int) -> Worker:
-    flowing = [
-        ledger.ticks[second].cpu
-        for second in sorted(ledger.ticks)
-        if began // SECOND < second <= ended // SECOND and ledger.ticks[second].cpu
-    ]
-    peaks = [
-        sum(flowing[start : start + PEAK_SECONDS]) / len(flowing[start : start + PEAK_SECONDS])
-        for start in range(max(1, len(flowing) - PEAK_SECONDS + 1))
-        if flowing
-    ]
-    return Worker(
-        name=ledger.worker,
-        cpu=sum(flowing) / len(flowing) if flowing else 0.0,
-        cpu_peak=max(peaks, default=0.0),
-        clock=terms.clocks.get(ledger.worker, 0.0),
-        received=sum(tick.received for tick in ledger.ticks.values()),
-    )
-
-
 def _kinds(ledgers: Sequence[Ledger], counted: Counted) -> list[Kind]:
     names = sorted({name for ledger in ledgers for name in ledger.kinds})
     return [_kind(name, ledgers, counted) for name in names]
@@ -263,42 +249,3 @@ def _kind(name: str, ledgers: Sequence[Ledger], counted: Counted) -> Kind:
         counts=all(tally.counts for tally in tallies),
         note=" ".join(notes),
     )
-
-
-def _ticks(ledgers: Iterable[Ledger]) -> dict[int, Tick]:
-    """Return the seconds of all processes together."""
-    from proof.ledger import Tick
-
-    whole: dict[int, Tick] = defaultdict(Tick)
-    for ledger in ledgers:
-        for second, tick in ledger.ticks.items():
-            into = whole[second]
-            into.users += tick.users
-            into.connects += tick.connects
-            into.published += tick.published
-            into.received += tick.received
-            for mine, theirs in (
-                (into.connected, tick.connected),
-                (into.acknowledged, tick.acknowledged),
-                (into.delivered, tick.delivered),
-            ):
-                for number, count in theirs.items():
-                    mine[number] = mine.get(number, 0) + count
-    return whole
-
-
-def _timeline(ticks: dict[int, Tick], began: int) -> list[Second]:
-    zero = began // SECOND or min(ticks, default=0)
-    return [
-        Second(
-            second=second - zero,
-            users=tick.users,
-            connects=tick.connects,
-            published=tick.published,
-            received=tick.received,
-            acknowledged=Histogram(tick.acknowledged).latency(),
-            delivered=Histogram(tick.delivered).latency(),
-            connected=Histogram(tick.connected).latency(),
-        )
-        for second, tick in sorted(ticks.items())
-    ]

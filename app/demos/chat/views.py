@@ -11,14 +11,13 @@ from django.views.decorators.http import require_safe
 
 from demos.chat.policy import MESSAGE_LIMIT, NAME_LIMIT
 from demos.chat.rooms import LOBBY, NAME_PATTERN, RULE, RULE_IN_WORDS, is_room_name
-from demos.pages import page, problem
+from demos.pages import problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 
 @require_safe
-@page
 def room(request: HttpRequest, name: str) -> HttpResponse:
     """The page of one room."""
     context = {

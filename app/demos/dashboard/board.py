@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from demos.dashboard.meter import TICK, Meter, memory_mib, read_now
+from demos.dashboard.meter import TICK, Meter, read_now
 from fanout.api import apublish
-from fanout.errors import FanoutError, Unavailable
-from fanout.hub import get_hub
-from fanout.publishing import default_layer
+from fanout.errors import FanoutError
 from fanout.replica import EXTENSION, replica_of
+from fanout.resident import memory_mib
+from fanout.viewers import Viewers
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from fanout.asgi import Application, Receive, Scope, Send
-    from fanout.publication import Publication
-
-logger = logging.getLogger(__name__)
 
 FLEET = "dashboard.fleet"
-WATCH = "dashboard-watch"
-"""The group in which replicas say that they have viewers. Its kind is nobody's, so clients are kept out."""
-SAY_EVERY = 1.0
-"""Seconds between two times that a replica says so."""
-HOLDS = 3.0
-"""Seconds for which it counts: two that are lost are no reason to stop."""
-RETRY = 1.0
-"""Seconds before another attempt while Redis is away."""
 SLOW_TICKS = 10
 """Ticks between two looks at what takes long to count: memory, and connections where there are ten thousand."""
 
@@ -44,67 +30,33 @@ class FleetBoard:
         self._status = scope.get("extensions", {}).get(EXTENSION, {}).get("status", dict)
         self._loop = asyncio.get_running_loop()
         self._meter = Meter()
-        self._viewed = asyncio.Event()
-        """Somebody looks at it through this replica."""
-        self._watched = asyncio.Event()
-        """Somebody looks at it anywhere."""
-        self._until = 0.0
         self._slow: dict[str, Any] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
+        self.viewers = Viewers(FLEET, self._name)
 
     def start(self) -> None:
         """Listen for viewers. Harmless when repeated."""
-        if not self._tasks:
-            steps: list[Coroutine[Any, Any, None]] = [self._listen(), self._say(), self._publish()]
-            self._tasks = [asyncio.create_task(step) for step in steps]
+        self.viewers.start()
+        if self._task is None:
+            self._task = asyncio.create_task(self._publish())
 
     async def stop(self) -> None:
         """Say nothing more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def has_viewer(self) -> None:
-        """Somebody is about to look, through this replica."""
-        self._viewed.set()
-
-    # -- who looks ------------------------------------------------------------------------------------------
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                await default_layer().subscribe(WATCH, self._heard)
-            except Unavailable:
-                await asyncio.sleep(RETRY)
-            else:
-                return
-
-    def _heard(self, _publication: Publication) -> None:
-        self._until = self._loop.time() + HOLDS
-        self._watched.set()
-
-    async def _say(self) -> None:
-        while True:
-            await self._viewed.wait()
-            self._viewed.clear()
-            with contextlib.suppress(FanoutError):  # while Redis is away there is nothing to see either
-                await apublish(WATCH, self._name)
-            await asyncio.sleep(SAY_EVERY)
-            if get_hub().groups.get(FLEET):
-                self._viewed.set()
-
-    # -- what is seen ---------------------------------------------------------------------------------------
+        await self.viewers.stop()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _publish(self) -> None:
         while True:
-            await self._watched.wait()
+            await self.viewers.wait()
             self._meter.clear()
             await self._publish_while_watched()
-            self._watched.clear()
 
     async def _publish_while_watched(self) -> None:
         due, tick = self._loop.time(), 0
-        while (now := self._loop.time()) < self._until:
+        while self.viewers.look:
+            now = self._loop.time()
             if tick % SLOW_TICKS == 0:
                 self._slow = {"connections": self._status().get("connections"), "memory": memory_mib()}
             numbers = self._meter.numbers(read_now(), now - due)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from fanout.counters import counters
@@ -15,9 +13,6 @@ TICK = 0.1
 """Seconds between two publications of a replica."""
 SMOOTH = 10
 """Ticks that a rate is taken over: at ten publications a second one more or less would be a jump of ten."""
-MIB = 1024 * 1024
-PAGE_BYTES = resource.getpagesize()
-STATM = Path("/proc/self/statm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +56,3 @@ class Meter:
             "cpu_seconds": round(new.cpu, 3),
             "lag": round(1000 * max(0.0, late), 1),
         }
-
-
-def memory_mib() -> float:
-    """Return the memory of this process that is in RAM; where /proc does not tell, the most it ever was."""
-    try:
-        pages = int(STATM.read_text(encoding="ascii").split()[1])
-    except OSError:
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-    return round(pages * PAGE_BYTES / MIB, 1)

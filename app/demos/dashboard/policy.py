@@ -33,7 +33,7 @@ class DashboardPolicy(Policy):
     async def may_join(self, scope: Scope, group: str) -> bool:
         """Whoever names a board as the page does; the first viewer of the fleet's board sets it going."""
         if group == FLEET:
-            board_of(scope).has_viewer()
+            board_of(scope).viewers.come()
         return is_room_name(group.partition(".")[2])
 
     async def may_publish(self, scope: Scope, group: str) -> bool:  # noqa: ARG002 - anyone

@@ -10,21 +10,19 @@ from django.views.decorators.http import require_safe
 
 from demos.chat.rooms import NAME_PATTERN, RULE, RULE_IN_WORDS, is_room_name
 from demos.dashboard.board import FLEET
-from demos.pages import page, problem
+from demos.pages import problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 
 @require_safe
-@page
 def fleet(request: HttpRequest) -> HttpResponse:
     """The board of the fleet's own numbers."""
     return render(request, "dashboard/board.html", {"group": FLEET, **_form()})
 
 
 @require_safe
-@page
 def board(request: HttpRequest, name: str) -> HttpResponse:
     """A board of whatever is published to it."""
     group = f"dashboard.{name}"

@@ -13,6 +13,7 @@ from demos.game.arena import NAME_LIMIT
 from demos.game.claims import collect
 from demos.game.player import Player, player_of
 from demos.game.walker import Walker
+from fanout.accounts.users import name_of
 from fanout.errors import BadData, Forbidden
 from fanout.history import History
 from fanout.policy import Policy
@@ -62,7 +63,8 @@ class GamePolicy(Policy):
         except msgspec.ValidationError as error:
             raise BadData(f"This is no step: {error}. {HINT}") from None
         now = time.monotonic()
-        player = _moved(scope, group.partition(".")[2], step, now)
+        name = "" if step.ticket is None else await name_of(scope) or step.name
+        player = _moved(scope, group.partition(".")[2], step, now, name)
         if step.gone:
             del scope[SEAT]
             return {"id": player.id, "gone": True}
@@ -90,15 +92,18 @@ class GemsPolicy(Policy):
         return False
 
 
-def _moved(scope: Scope, arena: str, step: Step, now: float) -> Player:
-    """Return the player of this socket behind its step. A socket has one, in one arena. Raise BadData, Forbidden."""
+def _moved(scope: Scope, arena: str, step: Step, now: float, name: str) -> Player:
+    """Return the player of this socket behind its step, who comes with a ticket under the name.
+
+    A socket has one, in one arena. Raise BadData, Forbidden.
+    """
     player: Player | None = scope.get(SEAT)
     if step.ticket is not None:
         found = player_of(step.ticket)
         if player is None or (player.id, player.arena) != (found, arena):
-            player = scope[SEAT] = Player(found, _clean_name(step.name), arena, Walker(step.x, step.y, now))
+            player = scope[SEAT] = Player(found, _clean_name(name), arena, Walker(step.x, step.y, now))
             return player
-        player.name = _clean_name(step.name)
+        player.name = _clean_name(name)
     if player is None or player.arena != arena:
         raise Forbidden(f"You do not play in {arena} on this connection yet. {HINT}")
     if not step.gone:

@@ -12,7 +12,6 @@ from django.views.decorators.http import require_safe
 
 from demos.game import arena as rules
 from demos.game.player import new_ticket
-from demos.pages import page
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -23,7 +22,6 @@ MAIN = "main"
 
 @require_safe
 @never_cache
-@page
 def arena(request: HttpRequest, name: str = MAIN) -> HttpResponse:
     """The page of one arena. It holds the server's time, by which rounds begin: nobody may keep it."""
     names = ("WIDTH", "HEIGHT", "SPEED", "RATE", "TOUCH", "SETTLE", "SILENCE", "REPEAT", "NAME_LIMIT")

@@ -8,14 +8,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from demos.dashboard.board import FLEET
-from demos.pages import page
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 
 @require_safe
-@page
 def home(request: HttpRequest) -> HttpResponse:
     """What this is, and where to go."""
     return render(request, "home/home.html", {"group": FLEET})

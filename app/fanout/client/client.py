@@ -47,8 +47,9 @@ def connect(  # noqa: PLR0913 - each is optional and has a name
     """Return a client, to be entered by `async with`: it is connected then, and in all `groups`.
 
     `last` older publications of each group come first (0 to 1000), or what lies behind its position in `since`.
-    `unix` is the path of a unix socket, `origin` and `headers` (cookies, say) go into the handshake; the other
-    `options` are those of `websockets.connect` (`ssl`, `proxy`, …). TLS is chosen by `wss://`.
+    `unix` is the path of a unix socket, `origin` and `headers` (cookies, say) go into the handshake. `ticket` is a
+    coroutine function that returns a new ticket (`POST /tickets`) for each handshake; the other `options` are those of
+    `websockets.connect` (`ssl`, `proxy`, …). TLS is chosen by `wss://`.
 
     Entering tries again for `timeout` seconds while the server can't be reached. It raises NotConnected then;
     HandshakeRefused for what would be refused again (403 for an Origin that is not trusted, 404 for a path, another

@@ -208,7 +208,7 @@ class Core:
         if not room:
             return self._skip(membership)
         events = membership.take(frame)
-        if events is None:  # a hole: the server fills it, or tells a reset
+        if events is None:  # a gap: the server fills it, or tells a reset
             self._send_join(membership)
             return ()
         return events

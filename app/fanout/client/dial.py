@@ -14,6 +14,7 @@ from fanout.client.traffic import ANSWER_LIMIT, CLOSE_LIMIT
 from fanout.protocol import SUBPROTOCOL
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from os import PathLike
 
     from websockets.asyncio.client import ClientConnection
@@ -29,15 +30,17 @@ async def dial(url: str, unix: str | PathLike[str] | None, options: dict[str, An
 
     Raise NotConnected for what may pass, HandshakeRefused for what would be refused again, ValueError for a bad URL.
     """
+    ticket: Callable[[], Awaitable[str]] | None = options.get("ticket")
+    shown = [] if ticket is None else [Subprotocol(f"ticket.{await ticket()}")]
     options = {
-        "subprotocols": [Subprotocol(SUBPROTOCOL)],
+        "subprotocols": [Subprotocol(SUBPROTOCOL), *shown],
         "compression": None,
         "max_size": MESSAGE_LIMIT,
         "open_timeout": ANSWER_LIMIT,
         "close_timeout": CLOSE_LIMIT,
         # The client looks after the connection itself: it knows when it does not read on purpose.
         "ping_interval": None,
-        **options,
+        **{name: value for name, value in options.items() if name != "ticket"},
     }
     try:
         connection = await (connect(url, **options) if unix is None else unix_connect(str(unix), url, **options))

@@ -65,7 +65,7 @@ class Membership:
     def take(self, frame: Published) -> Sequence[Event] | None:
         """Return what a publication comes to: itself if it is the next one, nothing if it is known.
 
-        None when there is a hole before it: join again, and the server fills it or tells a reset.
+        None when there is a gap before it: join again, and the server fills it or tells a reset.
         """
         epoch, offset = frame.epoch, frame.offset
         if self.recovering:

@@ -8,15 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fanout.counters import counters
 from fanout.errors import FanoutError
 from fanout.http import problems
 from fanout.http.answer import Answer
 from fanout.http.events import stream_events
+from fanout.http.history import answer_history
 from fanout.http.poll import answer_poll
 from fanout.http.problems import Problem, problem_of
 from fanout.http.publications import publish
 from fanout.http.request import Request
-from fanout.origin import OriginRule
+from fanout.http.tickets import make_ticket
+from fanout.origin import NAME_ONE, NOT_YOURS, OriginRule
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -29,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 OPENAPI = Path(__file__).parents[1] / "openapi.json"
 STREAM = re.compile(r"/(events|poll)(?:/(.*))?", re.DOTALL)
+HISTORY = re.compile(r"/history/([^/]*)")
 PUBLICATIONS = re.compile(r"/groups/([^/]*)/publications")
 PREFLIGHT_SECONDS = 600
 """For which a browser remembers what a page of a trusted origin may send."""
@@ -44,9 +48,11 @@ class FanoutEndpoints:
     no other site's page send JSON unasked.
     """
 
-    def __init__(self, application: Application, hosts: list[str], trusted: Iterable[str] = ()) -> None:
+    def __init__(
+        self, application: Application, hosts: list[str], trusted: Iterable[str] = (), *, without_origin: bool = True
+    ) -> None:
         self._application = application
-        self._rule = OriginRule(hosts, trusted)
+        self._rule = OriginRule(hosts, trusted, without_origin=without_origin)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -65,6 +71,7 @@ class FanoutEndpoints:
             if answer.started:
                 raise
             problem = _problem_for(error)
+            counters.refusals[problem.code] += 1
             await answer.whole(problem.status, problems.MEDIA_TYPE, problem.body, problem.headers)
 
     def _check(self, request: Request) -> None:
@@ -76,9 +83,13 @@ class FanoutEndpoints:
         # An image or a script of another site names no origin, and gets its answer where its page can't read it.
         embedded = origin is None and site not in ANY_PAGE and request.headers.get("sec-fetch-mode") != "navigate"
         page = None if origin is None else origin.encode("latin1")
-        if embedded or not self._rule.allows(page, host.encode("latin1")):
+        if origin is None and not self._rule.without_origin and "sec-fetch-site" not in request.headers:
+            raise Problem("bad_origin", NAME_ONE)
+        if page is None and not embedded:  # a browser's own page, or no browser
+            return
+        if embedded or not self._rule.allows(request.scope, dict(request.scope["headers"])):
             self._rule.log_refused(f"{request.method} {request.scope['path']!r}", page, host.encode("latin1"))
-            raise Problem("bad_origin", "Pages of this origin may not use this server: see FANOUT_TRUSTED_ORIGINS.")
+            raise Problem("bad_origin", NOT_YOURS)
 
     def _common_headers(self, request: Request) -> dict[str, str]:
         headers = {
@@ -127,13 +138,13 @@ def route_of(path: str) -> tuple[str, Handler] | None:
     if match := STREAM.fullmatch(path):
         serve = stream_events if match[1] == "events" else answer_poll
         return "GET", partial(serve, group=match[2] or "")
+    if match := HISTORY.fullmatch(path):
+        return "GET", partial(answer_history, group=match[1])
     if match := PUBLICATIONS.fullmatch(path):
         return "POST", partial(publish, group=match[1])
     if path.startswith("/groups/"):
         return "", _not_found
-    if path == "/openapi.json":
-        return "GET", _describe
-    return None
+    return FIXED.get(path)
 
 
 async def _describe(request: Request, answer: Answer) -> None:
@@ -143,6 +154,9 @@ async def _describe(request: Request, answer: Answer) -> None:
 
 async def _not_found(_request: Request, _answer: Answer) -> None:
     raise Problem("not_found", "Nothing is here; publications of a group go to /groups/<group>/publications.")
+
+
+FIXED: dict[str, tuple[str, Handler]] = {"/openapi.json": ("GET", _describe), "/tickets": ("POST", make_ticket)}
 
 
 def _problem_for(error: Exception) -> Problem:

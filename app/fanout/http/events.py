@@ -13,12 +13,14 @@ from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from fanout import protocol
+from fanout import close_codes, protocol
+from fanout.accounts.connected import HOLDER
 from fanout.http.outbox import Outbox
 from fanout.http.parameters import text_of, wanted
 from fanout.http.parcels import ENCODER, JOINED, PUBLICATION, Parcel
 from fanout.http.places import Places, check_may_join
 from fanout.hub import get_hub
+from fanout.policy import policy_for
 from fanout.replica import draining_of, replica_of
 from fanout.session import RETRY
 
@@ -47,37 +49,68 @@ LEAVING_LIMIT = 8.0
 _open: set[EventStream] = set()
 
 
+def open_streams() -> int:
+    """Return how many streams this process has open."""
+    return len(_open)
+
+
 async def stream_events(request: Request, answer: Answer, group: str) -> None:
     """Answer a request for events until the client goes, is too slow, or the replica drains."""
     request.accepts(MEDIA_TYPE)
-    places = wanted(group, request.query, request.headers.get("last-event-id", ""))
-    await EventStream(request, answer, places).run()
+    await EventStream(request, answer, group).run()
 
 
 class EventStream:
     """One stream of events."""
 
-    def __init__(self, request: Request, answer: Answer, places: list[Wanted]) -> None:
+    def __init__(self, request: Request, answer: Answer, group: str) -> None:
         self._request = request
         self._answer = answer
-        self._wanted = places
+        self._group = group
+        self._wanted: list[Wanted] = []
         self._outbox = Outbox()
         self._behind: deque[Iterator[Parcel]] = deque()
-        self._reached = {each.group: text_of(each.since) for each in places if each.since}
+        self._reached: dict[str, str] = {}
         self._leaving = False
 
     async def run(self) -> None:
         """Join, then write until it is over. Raise Problem before anything was written."""
-        places = Places(self._request.scope, get_hub())
+        scope, hub = self._request.scope, get_hub()
+        places = Places(scope, hub)
+        hub.accounts.hold(scope, self)
         try:
+            if await hub.admission.enter(scope) is not None:
+                hub.patience.awaits_account(self, scope)
+            self._ask()
             for each in self._wanted:
-                await check_may_join(self._request.scope, each.group)
+                await check_may_join(scope, each.group)
             for each in self._wanted:
+                await hub.admit(scope, each.group)
                 self._welcome(each, await places.take(each, self._outbox, present=True))
             await self._answer.begin(MEDIA_TYPE, HEADERS)
             await self._write_until_over()
         finally:
             places.leave()
+            hub.accounts.forget(scope)
+            hub.patience.forgets(self)
+            hub.admission.leave(scope)
+            del scope[HOLDER]  # it holds us, and we it
+
+    def dismiss(self, code: int, reason: str) -> None:
+        """See Holder: the stream is cut, and what the client asks next is answered to who it is by then."""
+        self._outbox.close(code, reason)
+
+    async def recheck(self) -> None:
+        """See Holder."""
+        for each in self._wanted:
+            if not await policy_for(each.group).may_join(self._request.scope, each.group):
+                self.dismiss(close_codes.FORBIDDEN, f"You may not be in {each.group} any more.")
+
+    def _ask(self) -> None:
+        """Read what is asked for, which costs something: the client has been let in. Raise Problem."""
+        told = self._request.headers.get("last-event-id", "")
+        self._wanted = wanted(self._group, self._request.query, told)
+        self._reached = {each.group: text_of(each.since) for each in self._wanted if each.since}
 
     def _welcome(self, place: Wanted, entry: Entry) -> None:
         """Have the client told that it is in, and what it has missed, before all that comes live."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from fanout import close_codes
+from fanout.counters import counters
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -55,12 +58,16 @@ class Outbox:
 
     def overflow(self) -> None:
         """Take nothing more: the client comes back behind its position."""
+        counters.too_slow += not self.overflown.is_set()
         self._parcels.clear()
         self.overflown.set()
 
     def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - HTTP has no words for the end of an answer
-        """See Socket; only who is too slow is closed."""
-        self.overflow()
+        """See Socket."""
+        if code == close_codes.TOO_SLOW:
+            self.overflow()
+        self._parcels.clear()
+        self.overflown.set()
 
     def wake(self) -> None:
         """Let whoever waits look again."""

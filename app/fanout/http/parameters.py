@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from fanout.counters import counters
 from fanout.errors import BadFrame, TooManyGroups
 from fanout.groups import check_group
+from fanout.limits.bounds import limits
 from fanout.positions import EPOCH, OFFSET_LIMIT, Position
 from fanout.protocol import LAST_LIMIT
-from fanout.session import GROUP_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 POSITION = re.compile(rf"({EPOCH.pattern}):(\d{{1,16}})", re.ASCII)
 CURSOR = re.compile(r":[0-9a-f]{1,16}\.\d{1,16}\.\d{1,18}", re.ASCII)
@@ -40,20 +41,45 @@ class Wanted:
     info: Any = None
 
 
+class Field:
+    """The values of a field, looked at once, however many groups ask for theirs."""
+
+    __slots__ = ("_common", "_own")
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self._common: str | None = None
+        self._own: dict[str, str] = {}
+        for value in values:
+            group, mark, rest = value.partition("@")
+            # A group's name has no {, so JSON with an @ in it is not mistaken for one.
+            if not mark or value.lstrip()[:1] in ("{", "[", '"'):
+                self._common = value
+            else:
+                self._own[group] = rest
+
+    def of(self, group: str) -> str | None:
+        """Return the value for a group: the last of its own, else the last of those for all."""
+        return self._own.get(group, self._common)
+
+
 def wanted(path_group: str, query: Mapping[str, Sequence[str]], last_event_id: str = "") -> list[Wanted]:
     """Return what a request wants of each of its groups. Raise BadFrame, BadGroup or TooManyGroups.
 
     `path_group` is the one in its path, or empty; `last_event_id` outdoes `since`.
     """
     groups = list(dict.fromkeys(filter(None, [path_group, *query.get("group", ())])))
-    if len(groups) > GROUP_LIMIT:
-        raise TooManyGroups(f"A request may name {GROUP_LIMIT} groups: leave some out.")
+    if (most := limits().groups_per_connection) and len(groups) > most:
+        counters.limited["groups_per_connection"] += 1
+        raise TooManyGroups(f"A request may name {most} groups: leave some out.")
     for group in groups:
         check_group(group)
-    fields = {name: list(query.get(name, ())) for name in ("since", "last", "presence", "info")}
-    fields["since"] += _halves(query)
-    told = [item for item in last_event_id.split(",") if item]
-    return [_of(group, {name: _for(group, values) for name, values in fields.items()}, told) for group in groups]
+    if most and last_event_id.count(",") > most:
+        counters.limited["groups_per_connection"] += 1
+        raise TooManyGroups(f"A Last-Event-ID may name {most} groups: send it as the last event had it.")
+    fields = {name: Field(query.get(name, ())) for name in ("last", "presence", "info")}
+    fields["since"] = Field([*query.get("since", ()), *_halves(query)])
+    told = Field([item for item in last_event_id.split(",") if item])
+    return [_of(group, {name: field.of(group) for name, field in fields.items()}, told) for group in groups]
 
 
 def text_of(position: Position) -> str:
@@ -69,17 +95,9 @@ def _halves(query: Mapping[str, Sequence[str]]) -> list[str]:
     return [f"{epoch}:{offset}"] if epoch else []
 
 
-def _for(group: str, values: Sequence[str]) -> str | None:
-    """Return the value for a group: the last of its own, else the last of those for all."""
-    own = [rest for name, mark, rest in (value.partition("@") for value in values) if mark and name == group]
-    # A group's name has no {, so JSON with an @ in it is not mistaken for one.
-    common = [value for value in values if "@" not in value or value.lstrip()[:1] in ("{", "[", '"')]
-    return next(reversed(own or common), None)
-
-
-def _of(group: str, values: Mapping[str, str | None], told: Sequence[str]) -> Wanted:
+def _of(group: str, values: Mapping[str, str | None], told: Field) -> Wanted:
     since, last, presence, info = (values[name] for name in ("since", "last", "presence", "info"))
-    position, cursor = _place(_for(group, told) or since)
+    position, cursor = _place(told.of(group) or since)
     if presence not in (None, *YES, *NO):
         raise BadFrame(f"`presence` must be 1 or 0, not {presence!r}.")
     return Wanted(group, position, cursor, _count(last), presence in YES, _json(info))
@@ -90,10 +108,15 @@ def _place(text: str | None) -> tuple[Position | None, str | None]:
         return None, None
     if CURSOR.fullmatch(text):
         return None, text
+    return position_of(text), None
+
+
+def position_of(text: str) -> Position:
+    """Return the position of a text. Raise BadFrame."""
     match = POSITION.fullmatch(text)
     if match is None or int(match[2]) > OFFSET_LIMIT:
         raise BadFrame("A position is <epoch>:<offset>, as the answer before had it; for example f3a9:7.")
-    return Position(match[1], int(match[2])), None
+    return Position(match[1], int(match[2]))
 
 
 def _count(text: str | None) -> int:

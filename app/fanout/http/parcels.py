@@ -8,7 +8,7 @@ from fanout import protocol
 
 if TYPE_CHECKING:
     from fanout.positions import Position
-    from fanout.presence import Change
+    from fanout.presence.view import Change
     from fanout.publication import Publication
 
 PUBLICATION, RESET, PRESENCE, JOINED = "publication", "reset", "presence", "joined"

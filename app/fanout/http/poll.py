@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fanout import protocol
+from fanout.accounts.connected import HOLDER
 from fanout.errors import BadFrame
 from fanout.http.outbox import Outbox
 from fanout.http.parameters import wanted
@@ -20,6 +21,7 @@ from fanout.policy import policy_for
 from fanout.replica import draining_of, replica_of
 
 if TYPE_CHECKING:
+    from fanout.asgi import Scope
     from fanout.http.answer import Answer
     from fanout.http.parameters import Wanted
     from fanout.http.polled import Polled
@@ -33,28 +35,59 @@ WAIT = 25
 async def answer_poll(request: Request, answer: Answer, group: str) -> None:
     """Answer one poll. Raise Problem before anything was written."""
     request.accepts(MEDIA_TYPE)
-    seconds = wait_of(request.query.get("wait", [str(WAIT)])[-1])
-    groups = wanted(group, request.query)
-    for each in groups:
-        await check_may_join(request.scope, each.group)
-    places, stir = Places(request.scope, get_hub()), asyncio.Event()
+    hub, stir = get_hub(), asyncio.Event()
+    places, visit = Places(request.scope, hub), Visit(request.scope, stir)
     polled: list[Polled] = []
     try:
+        await hub.admission.enter(request.scope, paced=False)
+        seconds = wait_of(request.query.get("wait", [str(WAIT)])[-1])
+        groups = wanted(group, request.query)
         for each in groups:
-            polled.append(await _begin(places, each, stir))  # noqa: PERF401 - ended one by one, should a later fail
+            await check_may_join(request.scope, each.group)
+        for each in groups:
+            await hub.admit(request.scope, each.group)
+            polled.append(await _begin(places, each, stir))
         if polled and not any(each.ready for each in polled):
             await _something(request, stir, seconds)
+        for each in groups if visit.doubted else ():
+            await check_may_join(request.scope, each.group)
         items = [_item(each) for each in polled]
     finally:
         for begun in polled:
             begun.close()
         places.leave()
+        hub.accounts.forget(request.scope)
+        hub.admission.leave(request.scope)
+        del request.scope[HOLDER]  # it holds the visit, and the visit it
     replica = msgspec.json.encode(replica_of(request.scope))
     if group and len(items) == 1:
         body = b'{"replica":%b,%b' % (replica, items[0].removeprefix(b"{"))
     else:
         body = b'{"replica":%b,"groups":[%b]}' % (replica, b",".join(items))
     await answer.whole(200, MEDIA_TYPE, body)
+
+
+class Visit:
+    """A poll that waits, as what watches over accounts sees it: whoever is doubted is looked at before the answer."""
+
+    def __init__(self, scope: Scope, stir: asyncio.Event) -> None:
+        self._scope = scope
+        self._stir = stir
+        self.doubted = False
+        get_hub().accounts.hold(scope, self)
+
+    def dismiss(self, code: int, reason: str) -> None:  # noqa: ARG002 - the answer says it
+        """See Holder: what is left is a guest."""
+        from django.contrib.auth.models import AnonymousUser  # it needs Django's apps, this module does not
+
+        self._scope["user"] = AnonymousUser()
+        self.doubted = True
+        self._stir.set()
+
+    async def recheck(self) -> None:
+        """See Holder."""
+        self.doubted = True
+        self._stir.set()
 
 
 def wait_of(text: str) -> int:

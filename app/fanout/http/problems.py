@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 
 import msgspec
@@ -12,12 +13,18 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 2
 """Seconds: what Redis needs to be back after a failover is of that order; clients spread it themselves."""
 
+CROWDED_RETRY_AFTER = 10
+"""Seconds: connections of an address that has too many come and go in that time."""
+
 STATUSES: dict[type[errors.FanoutError], HTTPStatus] = {
     errors.BadFrame: HTTPStatus.BAD_REQUEST,
     errors.UnknownType: HTTPStatus.BAD_REQUEST,
     errors.BadGroup: HTTPStatus.BAD_REQUEST,
     errors.TooManyGroups: HTTPStatus.BAD_REQUEST,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.BadTicket: HTTPStatus.FORBIDDEN,
+    errors.TooFast: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.TooManyConnections: HTTPStatus.TOO_MANY_REQUESTS,
     errors.NotJoined: HTTPStatus.CONFLICT,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.BadData: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -59,7 +66,15 @@ class Problem(Exception):
 
 def problem_of(error: errors.FanoutError, group: str | None = None) -> Problem:
     """Return the answer for an error of the package, about one group if it is about one."""
-    headers = {"retry-after": str(RETRY_AFTER)} if isinstance(error, errors.Unavailable) else None
+    seconds: float = 0
+    match error:
+        case errors.Unavailable():
+            seconds = RETRY_AFTER
+        case errors.TooFast():
+            seconds = error.wait
+        case errors.TooManyConnections():
+            seconds = CROWDED_RETRY_AFTER
+    headers = {"retry-after": str(math.ceil(seconds))} if seconds else None
     return Problem(error.code, str(error), headers, group=group)
 
 

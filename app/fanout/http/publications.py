@@ -9,6 +9,7 @@ import msgspec
 from fanout.errors import BadFrame, Forbidden
 from fanout.groups import check_group
 from fanout.hub import get_hub
+from fanout.limits.bounds import check_depth, frame_limit, weight_of
 from fanout.policy import policy_for
 from fanout.protocol import KEY_LIMIT
 
@@ -25,10 +26,17 @@ async def publish(request: Request, answer: Answer, group: str) -> None:
     request.accepts(MEDIA_TYPE)
     request.brings_json()
     key = key_of(request.headers.get("idempotency-key"))
+    hub = get_hub()
+    hub.admission.publish(request.scope)
     if not await policy.may_publish(request.scope, group):
         raise Forbidden(f"You may not publish to {group}.")
-    data = await policy.accept(request.scope, group, _json(await request.body(policy.frame_limit)))
-    position = await get_hub().publish(group, data, key=key)
+    body = await request.body(frame_limit(policy))
+    hub.admission.publish(request.scope, max(weight_of(body) - 1, 0), len(body))  # paid before it is decoded
+    sent = _json(body)
+    check_depth(sent)
+    data = await policy.accept(request.scope, group, sent)
+    await hub.admit(request.scope, group)
+    position = await hub.publish(group, data, key=key)
     said: dict[str, Any] = {"group": group}
     if position is None:
         await answer.whole(202, MEDIA_TYPE, msgspec.json.encode(said))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
 
 from fanout.http.parcels import ENCODER, PUBLICATION, Parcel
+from fanout.limits.bounds import outbox_limit
 from fanout.policy import policy_for
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Shelf:
         self.wakers: set[asyncio.Event] = set()
         self._hub = hub
         self._ephemeral = policy_for(group).history is None
-        self._limit = policy_for(group).outbox_limit
+        self._limit = outbox_limit(policy_for(group))
         self._id = secrets.token_hex(4)
         self._number = 0
         self._newest = 0

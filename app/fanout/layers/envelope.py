@@ -1,4 +1,4 @@
-"""How a publication travels through Redis: a marker, a version, and the serialized body.
+"""How a publication, or a part of presence, travels through Redis: a marker, a version, and the serialized body.
 
 The marker is a byte that no MessagePack message begins with, so that events of Channels' `group_send`
 and publications share one Redis channel. Replicas of two versions live side by side during a deploy:
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, cast
 
 from fanout.positions import Position
-from fanout.presence import Part
+from fanout.presence.view import Part
 from fanout.publication import Publication
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ DURABLE = 2
 """The same body behind "epoch:offset:", written by append.lua."""
 PART = 3
 """What a process says of its members: a serialized Part."""
+PART_HEAD = MARKER + bytes((PART,))
 
 
 class Serializer(Protocol):
@@ -38,14 +39,14 @@ class UnknownVersion(Exception):
     """The publication was written by a newer replica; `args[0]` is its version."""
 
 
-def is_publication(payload: bytes) -> bool:
-    """Whether a payload of a group's Redis channel is a publication (else: an event of `group_send`)."""
-    return payload[:1] == MARKER
-
-
 def is_part(payload: bytes) -> bool:
-    """Whether a publication's payload is a part of the group's presence."""
-    return payload[1] == PART
+    """Whether a payload of a group's topic is a part of its presence."""
+    return payload[:2] == PART_HEAD
+
+
+def is_publication(payload: bytes) -> bool:
+    """Whether a payload of a group's topic that is no part is a publication (else: an event of `group_send`)."""
+    return payload[:1] == MARKER
 
 
 def encode_part(part: Part, serializer: Serializer) -> bytes:
@@ -54,7 +55,7 @@ def encode_part(part: Part, serializer: Serializer) -> bytes:
 
 
 def decode_part(body: bytes, serializer: Serializer) -> Part:
-    """Return the part of a body."""
+    """Return the part of a body, which is what follows PART_HEAD."""
     process, number, count, members, *_ = serializer.deserialize(body)
     return Part(process, number, count, dict(members))
 
@@ -72,14 +73,13 @@ def encode(publication: Publication, serializer: Serializer) -> bytes:
 
 def decode(group: str, payload: bytes, serializer: Serializer) -> Publication:
     """Return the publication of a payload. Raise UnknownVersion."""
-    match payload[1]:
-        case 1:
-            return decode_body(group, payload[2:], serializer)
-        case 2:
-            epoch, offset, body = payload[2:].split(b":", 2)
-            return decode_body(group, body, serializer, Position(epoch.decode(), int(offset)))
-        case unknown:
-            raise UnknownVersion(unknown)
+    version = payload[1]
+    if version == VERSION:
+        return decode_body(group, payload[2:], serializer)
+    if version == DURABLE:
+        epoch, offset, body = payload[2:].split(b":", 2)
+        return decode_body(group, body, serializer, Position(epoch.decode(), int(offset)))
+    raise UnknownVersion(version)
 
 
 def decode_body(group: str, body: bytes, serializer: Serializer, position: Position | None = None) -> Publication:

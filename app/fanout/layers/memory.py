@@ -13,7 +13,8 @@ from channels.exceptions import ChannelFull
 from channels.layers import InMemoryChannelLayer as ChannelsInMemoryChannelLayer
 
 from fanout.layers.events import event_of, publication_of
-from fanout.layers.memory_attendance import MemoryAttendance
+from fanout.layers.memory_holdings import MemoryHoldings
+from fanout.layers.memory_presence import MemoryPresence
 from fanout.layers.memory_queues import MemoryQueues
 from fanout.layers.memory_streams import MemoryStreams
 from fanout.positions import Position
@@ -21,11 +22,11 @@ from fanout.publication import Publication
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fanout.history import History
     from fanout.positions import Top
-    from fanout.presence import Part, PartReceiver
+    from fanout.presence.view import Part, PartReceiver
     from fanout.publication import Receiver
 
     _Subscriber = tuple[AbstractEventLoop, Receiver]
@@ -41,7 +42,9 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         self._waiting: dict[str, AbstractEventLoop] = {}
         self._queues = MemoryQueues(self)
         self._streams = MemoryStreams()
-        self._attendance = MemoryAttendance()
+        self._presence = MemoryPresence()
+        self._holdings = MemoryHoldings()
+        self._deposits: dict[str, tuple[float, bytes]] = {}
 
     # -- channels -------------------------------------------------------------------------------------
 
@@ -111,28 +114,51 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         """See FanoutLayer."""
         return self._streams.top(group)
 
+    async def tops(self, kind: str) -> dict[str, Top]:
+        """See FanoutLayer."""
+        return self._streams.tops(kind)
+
     async def read(self, group: str, after: Position, through: int) -> list[Publication]:
         """See FanoutLayer."""
         return self._streams.read(group, after, through)
 
     async def announce(self, group: str, part: Part) -> None:
         """See FanoutLayer."""
-        self._attendance.announce(group, part)
+        self._presence.announce(group, part)
         for entry, on_part in tuple(self._receivers.get(group, {}).items()):
             if on_part is not None and not entry[0].is_closed():
                 entry[0].call_soon_threadsafe(on_part, part)
 
     async def presence(self, group: str) -> list[Part]:
         """See FanoutLayer."""
-        return self._attendance.presence(group)
+        return self._presence.presence(group)
 
     async def forget(self, group: str, part: Part) -> None:
         """See FanoutLayer."""
-        self._attendance.forget(group, part)
+        self._presence.forget(group, part)
 
     async def beat(self, process: str, stale_after: float) -> set[str]:
         """See FanoutLayer."""
-        return self._attendance.beat(process, stale_after)
+        return self._presence.beat(process, stale_after)
+
+    async def claim(self, process: str, subject: str, own: int, limit: int, stale_after: float) -> bool:
+        """See FanoutLayer."""
+        return self._holdings.claim(process, subject, own, limit, stale_after)
+
+    async def hold(self, process: str, counts: Mapping[str, int], stale_after: float) -> int:
+        """See FanoutLayer."""
+        return self._holdings.hold(process, counts, stale_after)
+
+    async def deposit(self, name: str, value: bytes, seconds: float) -> None:
+        """See FanoutLayer."""
+        now = time.monotonic()
+        self._deposits = {each: kept for each, kept in self._deposits.items() if kept[0] > now}
+        self._deposits[name] = now + seconds, value
+
+    async def collect(self, name: str) -> bytes | None:
+        """See FanoutLayer."""
+        until, value = self._deposits.pop(name, (0.0, b""))
+        return value if until > time.monotonic() else None
 
     def on_back(self, callback: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002 - never called
         """See FanoutLayer. There is no connection to lose."""
@@ -150,7 +176,9 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         self._receivers.clear()
         self._queues.clear()
         self._streams.clear()
-        self._attendance.clear()
+        self._presence.clear()
+        self._holdings.clear()
+        self._deposits.clear()
 
     async def _send_to_all(self, publication: Publication) -> None:
         self._deliver(publication)

@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from fanout.errors import KeyConflict
+from fanout.groups import kind_of
 from fanout.history import KEY_WINDOW, META_LIFETIME, READ_BYTES, READ_COUNT, History
 from fanout.positions import OtherEpoch, Position, Top
 from fanout.publication import Publication  # noqa: TC001 - a field of a dataclass
@@ -18,6 +19,8 @@ class _Stream:
     epoch: str = field(default_factory=lambda: secrets.token_hex(6))
     offset: int = 0
     publications: deque[Publication] = field(default_factory=deque)
+    size: int = 0
+    """Bytes of what is kept."""
     keys: dict[str, tuple[float, bytes, Position]] = field(default_factory=dict)
     """Key → when it ends, data, position."""
     ends: float = 0.0
@@ -45,6 +48,11 @@ class MemoryStreams:
         """Return the newest position."""
         stream = self._streams.get(group)
         return Top(Position(stream.epoch, stream.offset)) if stream else NOTHING
+
+    def tops(self, kind: str) -> dict[str, Top]:
+        """Return the newest position of each group of a kind."""
+        with self._lock:
+            return {group: self.top(group) for group in self._streams if kind_of(group) == kind}
 
     def read(self, group: str, after: Position, through: int) -> list[Publication]:
         """Return what is kept behind `after`, up to the offset `through`: as much as a read allows."""
@@ -82,8 +90,16 @@ class MemoryStreams:
         stream.offset += 1
         placed = replace(publication, position=Position(stream.epoch, stream.offset))
         stream.publications.append(placed)
+        stream.size += len(placed.data)
         if key is not None and placed.position is not None:
             stream.keys[key] = (now + KEY_WINDOW, publication.data, placed.position)
-        while len(stream.publications) > history.size or stream.publications[0].published_at < now - history.age:
-            stream.publications.popleft()
+        while _is_over(stream, history, now):
+            stream.size -= len(stream.publications.popleft().data)
         return placed
+
+
+def _is_over(stream: _Stream, history: History, now: float) -> bool:
+    """Whether the oldest publication has to go; the newest stays, whatever its size."""
+    kept = stream.publications
+    is_large = bool(history.bytes) and stream.size > history.bytes and len(kept) > 1
+    return is_large or len(kept) > history.size or kept[0].published_at < now - history.age

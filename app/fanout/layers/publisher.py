@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,8 @@ from fanout.layers.wire import Wire, pack
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import ConnectionPool
+
+    from fanout.histogram import Histogram
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +36,12 @@ class _Call(NamedTuple):
 class Publisher:
     """Executes commands on one Redis connection, in the order of the calls."""
 
-    def __init__(self, pool: ConnectionPool, batch: int = BATCH_LIMIT) -> None:
-        """`batch` bounds the commands of one round trip."""
+    def __init__(self, pool: ConnectionPool, batch: int = BATCH_LIMIT, round_trips: Histogram | None = None) -> None:
+        """`batch` bounds the commands of one round trip; how long each takes (s) is put into `round_trips`."""
         self._pool = pool
         self._batch = batch
+        self._round_trips = round_trips
+        self._asked_at = 0.0
         self._waiting: deque[_Call] = deque()
         self._asked: deque[_Call] = deque()
         """The round trip under way: Redis answers in this order."""
@@ -90,6 +95,7 @@ class Publisher:
             if not call.answer.done():  # its caller has given up
                 self._asked.append(call)
         if self._asked:
+            self._asked_at = time.perf_counter()
             self._wire.send(b"".join([call.command for call in self._asked]))
 
     def _take(self, answer: Any) -> None:
@@ -106,6 +112,8 @@ class Publisher:
             # Another server is the master now: the next connection is made to wherever the address leads by then.
             self._wire.renew()
         if not self._asked:
+            if self._round_trips is not None:
+                self._round_trips.observe(time.perf_counter() - self._asked_at)
             self._ask()
 
     # -- the connection -----------------------------------------------------------------------------------
@@ -157,6 +165,8 @@ class Publisher:
 
 
 def _unavailable(error: Exception) -> Unavailable:
-    # Strangers read the sentence; where Redis is, and how it failed, is for the log.
+    # Strangers read the sentence; where Redis is, and how it failed, is for the log and for operators.
     logger.debug("Redis did not answer: %r", error)
-    return Unavailable("Redis can't be reached: what was asked for may have happened or not, try again.")
+    told = Unavailable("Redis can't be reached: what was asked for may have happened or not, try again.")
+    told.__cause__ = error
+    return told

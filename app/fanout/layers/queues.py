@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from fanout.errors import Unavailable
 from fanout.layers import scripts
+from fanout.layers.refused import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,7 +196,7 @@ async def _run(script: scripts.Script, shard: Shard, keys: list[bytes], argument
     try:
         return await script.run(shard.publisher, keys, arguments)
     except RedisError as error:
-        raise Unavailable(f"Redis refused: {error}") from error
+        raise refused("keep what is told to a channel", error) from error
 
 
 def _ms(seconds: float) -> int:

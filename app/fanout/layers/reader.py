@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import RedisError
 
+from fanout.counters import counters
 from fanout.layers.sentinel import until_replaced
 from fanout.layers.wire import Wire, pack
 
@@ -163,6 +164,7 @@ class Reader:
             self.connected, self._delay = True, BACKOFF_FIRST
             if self._told:
                 self._told = False
+                counters.reconnects += 1
                 logger.warning("connected to Redis again, %d channels subscribed", len(self._confirmed))
                 self._on_back()
 

@@ -13,12 +13,12 @@ from channels_redis.utils import _wrap_close
 from fanout.layers.redis_loop import RedisLoopLayer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from fanout.history import History
     from fanout.layers import envelope
     from fanout.positions import Position, Top
-    from fanout.presence import Part, PartReceiver
+    from fanout.presence.view import Part, PartReceiver
     from fanout.publication import Publication, Receiver
 
 
@@ -79,26 +79,68 @@ class RedisChannelLayer(RedisPubSubChannelLayer):
         """See FanoutLayer."""
         return await self._get_layer().streams.top(group)
 
+    async def tops(self, kind: str) -> dict[str, Top]:
+        """See FanoutLayer."""
+        return await self._get_layer().streams.tops(kind)
+
     async def read(self, group: str, after: Position, through: int) -> list[Publication]:
         """See FanoutLayer."""
         return await self._get_layer().streams.read(group, after, through)
 
+    async def watch_archive(self, callback: Callable[[str], None]) -> None:
+        """Call back with the group of each publication that waits for the archive, from now on. Raise Unavailable.
+
+        What comes while a connection is lost is not told: look at all groups whenever `on_back` calls.
+        """
+        await self._get_layer().watch_archive(callback)
+
+    def hears_all(self) -> bool:
+        """Whether each host is heard at this moment, where something is subscribed on each."""
+        return self._get_layer().hears_all
+
+    def durable_groups(self) -> AsyncIterator[str]:
+        """Iterate over the durable groups of all hosts, some perhaps twice. Raises Unavailable."""
+        return self._get_layer().durable_groups()
+
+    async def archived(self, group: str, through: Position, history: History) -> None:
+        """Tell that a group's publications are in the archive up to a position: they may be trimmed. Raise Unavailable.
+
+        Changes nothing when the stream is in another epoch by now.
+        """
+        await self._get_layer().streams.archived(group, through, history)
+
     async def announce(self, group: str, part: Part) -> None:
         """See FanoutLayer."""
         layer = self._get_layer()
-        await layer.attendance.announce(group, layer.topic_of(group), part)
+        await layer.presence.announce(group, layer.topic_of(group), part)
 
     async def presence(self, group: str) -> list[Part]:
         """See FanoutLayer."""
-        return await self._get_layer().attendance.presence(group)
+        return await self._get_layer().presence.presence(group)
 
     async def forget(self, group: str, part: Part) -> None:
         """See FanoutLayer."""
-        await self._get_layer().attendance.forget(group, part)
+        await self._get_layer().presence.forget(group, part)
 
     async def beat(self, process: str, stale_after: float) -> set[str]:
         """See FanoutLayer."""
-        return await self._get_layer().attendance.beat(process, stale_after)
+        return await self._get_layer().presence.beat(process, stale_after)
+
+    async def claim(self, process: str, subject: str, own: int, limit: int, stale_after: float) -> bool:
+        """See FanoutLayer."""
+        return await self._get_layer().holdings.claim(process, subject, own, limit, stale_after)
+
+    async def hold(self, process: str, counts: Mapping[str, int], stale_after: float) -> int:
+        """See FanoutLayer."""
+        return await self._get_layer().holdings.hold(process, counts, stale_after)
+
+    async def deposit(self, name: str, value: bytes, seconds: float) -> None:
+        """See FanoutLayer."""
+        await self._get_layer().deposits.deposit(name, value, seconds)
+
+    async def collect(self, name: str) -> bytes | None:
+        """See FanoutLayer."""
+        return await self._get_layer().deposits.collect(name)
 
     def on_back(self, callback: Callable[[], None]) -> Callable[[], None]:
         """See FanoutLayer."""

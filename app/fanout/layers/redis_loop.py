@@ -13,39 +13,26 @@ from channels_redis.utils import _consistent_hash, decode_hosts
 
 from fanout.errors import Unavailable
 from fanout.layers import envelope
-from fanout.layers.attendance import Attendance
-from fanout.layers.events import event_of, publication_of
+from fanout.layers.deposits import Deposits
+from fanout.layers.holdings import Holdings
+from fanout.layers.presence import Presence
 from fanout.layers.queues import Queues
+from fanout.layers.recipients import Recipients
 from fanout.layers.shard import Shard
 from fanout.layers.streams import Streams
 from fanout.publication import Publication
 from fanout.sparse_log import SparseLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
-    from fanout.presence import PartReceiver
+    from fanout.presence.view import PartReceiver
     from fanout.publication import Receiver
 
 logger = logging.getLogger(__name__)
 
 CONFIRM_TIMEOUT = 3.0
 """Seconds that a membership may wait for Redis: longer than one reconnect, shorter than a handshake's 5 s in Daphne."""
-
-
-class _Group:
-    """Who is in one group in this process."""
-
-    __slots__ = ("channels", "joining", "name", "receivers")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.channels: set[str] = set()
-        self.receivers: dict[Receiver, PartReceiver | None] = {}
-        self.joining = 0
-
-    def empty(self) -> bool:
-        return not (self.channels or self.receivers or self.joining)
 
 
 class RedisLoopLayer(RedisPubSubLoopLayer):
@@ -57,12 +44,15 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         # All specific channels of this process share one Redis channel: a socket costs no subscription.
         self._own = f"{uuid.uuid4().hex[:16]}!"
         self._own_topic = f"{self.prefix}__own__{self._own}".encode()
-        self._groups: dict[bytes, _Group] = {}
-        self.streams = Streams(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
-        self.attendance = Attendance(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
+        self._groups: dict[bytes, Recipients] = {}
+        self.streams = Streams(self.prefix, self._shard_of, self.channel_layer.publication_serializer, self._shards)
+        self.presence = Presence(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
+        self.deposits = Deposits(self.prefix, self._shard_of)
+        self.holdings = Holdings(self.prefix, self._shard_of)
         self._queues = Queues(self.prefix, self._shard_of, self.channel_layer.limits)
         self.callbacks: dict[Callable[[], None], None] = {}
         """In the order in which they are called."""
+        self._archive: Callable[[str], None] | None = None
         self._log = SparseLog(logger)
 
     def _shard_of(self, name: str) -> Shard:
@@ -172,12 +162,12 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         payload = envelope.encode(publication, self.channel_layer.publication_serializer)
         await self._shard_of(group).publish(self.topic_of(group), payload)
 
-    async def _enter(self, group: str) -> _Group:
+    async def _enter(self, group: str) -> Recipients:
         """Return the group's entry, subscribed in Redis; the caller adds itself before it awaits again."""
         topic = self.topic_of(group)
         entry = self._groups.get(topic)
         if entry is None:
-            entry = self._groups[topic] = _Group(group)
+            entry = self._groups[topic] = Recipients(group, self.channel_layer, self._put, self._log)
         entry.joining += 1
         try:
             await self._confirm(self._shard_of(group), topic)
@@ -188,8 +178,8 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         entry.joining -= 1
         return entry
 
-    def _release(self, topic: bytes, entry: _Group) -> None:
-        if entry.empty() and self._groups.get(topic) is entry:
+    def _release(self, topic: bytes, entry: Recipients) -> None:
+        if entry.empty and self._groups.get(topic) is entry:
             del self._groups[topic]
             self._shard_of(entry.name).reader.unsubscribe(topic)
 
@@ -202,57 +192,42 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
                 f"Redis did not confirm the membership within {CONFIRM_TIMEOUT:g} s; try again."
             ) from None
 
+    # -- the archive ----------------------------------------------------------------------------------
+
+    async def watch_archive(self, callback: Callable[[str], None]) -> None:
+        """See RedisChannelLayer."""
+        self._archive = callback
+        await asyncio.gather(*(self._confirm(shard, self.streams.archive_topic) for shard in self._shards))
+
+    @property
+    def hears_all(self) -> bool:
+        """See RedisChannelLayer."""
+        return all(shard.reader.connected for shard in self._shards)
+
+    async def durable_groups(self) -> AsyncIterator[str]:
+        """See RedisChannelLayer."""
+        for shard in self._shards:
+            async for group in self.streams.groups(shard):
+                yield group
+
     # -- what arrives -----------------------------------------------------------------------------------
 
     def _on_message(self, topic: bytes, payload: bytes) -> None:
         group = self._groups.get(topic)
         if group is not None:
-            self._on_group(group, payload)
+            group.take(payload)
         elif topic == self._own_topic:
             channel, _, message = payload.partition(b"\0")
             self._put(channel.decode(), message)
         elif topic == self._queues.topic:
             self._queues.wake(payload.decode())
+        elif topic == self.streams.archive_topic and self._archive is not None:
+            self._archive(payload.decode())
 
     def _put(self, channel: str, payload: bytes) -> None:
         queue = self.channels.get(channel)
         if queue is not None:
             queue.put_nowait(payload)
-
-    def _on_group(self, group: _Group, payload: bytes) -> None:
-        if envelope.is_publication(payload) and envelope.is_part(payload):
-            self._on_part(group, payload)
-            return
-        try:
-            publication, event = self._both_forms(group, payload)
-        except envelope.UnknownVersion as unknown:
-            self._log.warning(
-                "left out a publication of %s in version %s: a newer replica wrote it; finish the deploy",
-                group.name,
-                unknown,
-            )
-            return
-        if publication is not None:
-            for receiver in tuple(group.receivers):
-                receiver(publication)
-        if event is not None:
-            for channel in group.channels:
-                self._put(channel, event)
-
-    def _on_part(self, group: _Group, payload: bytes) -> None:
-        part = envelope.decode_part(payload[2:], self.channel_layer.publication_serializer)
-        for on_part in tuple(group.receivers.values()):
-            if on_part is not None:
-                on_part(part)
-
-    def _both_forms(self, group: _Group, payload: bytes) -> tuple[Publication | None, bytes | None]:
-        """Return what receivers get and what channels get; None where nobody wants it."""
-        serializer = self.channel_layer
-        if not envelope.is_publication(payload):
-            event = serializer.deserialize(payload) if group.receivers else None
-            return publication_of(group.name, event) if event else None, payload
-        publication = envelope.decode(group.name, payload, serializer.publication_serializer)
-        return publication, serializer.serialize(event_of(publication)) if group.channels else None
 
     def _on_lost(self) -> None:
         _tell(self.on_disconnect)

@@ -32,6 +32,7 @@ class Script:
 append = Script("prelude", "append")
 position = Script("prelude", "position")
 read = Script("prelude", "read")
+archived = Script("prelude", "archived")
 
 send = Script("queue", "send")
 take = Script("queue", "take")
@@ -40,3 +41,8 @@ leave = Script("queue", "leave")
 announce = Script("announce")
 forget = Script("forget")
 beat = Script("beat")
+
+claim = Script("claim")
+hold = Script("hold")
+
+collect = Script("collect")

@@ -11,9 +11,10 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from fanout.errors import Unavailable
+from fanout.counters import counters
 from fanout.layers.publisher import COMMAND_TIMEOUT, Publisher
 from fanout.layers.reader import Reader
+from fanout.layers.refused import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ class Shard:
         self._redis = Redis(connection_pool=create_pool(_with_defaults(host)))
         # Plain lists for subscribed messages, and for PONG; a URL may have asked for the third protocol.
         self._redis.connection_pool.connection_kwargs["protocol"] = 2
-        self.publisher = Publisher(self._redis.connection_pool)
+        self.publisher = Publisher(self._redis.connection_pool, round_trips=counters.round_trips)
         self.history = Publisher(self._redis.connection_pool, HISTORY_BATCH)
         """Reads streams: who waits for a long answer keeps no publisher waiting."""
         self._on_lost = on_lost
@@ -51,7 +52,7 @@ class Shard:
         try:
             await self.publisher.execute("PUBLISH", channel, payload)
         except RedisError as error:
-            raise Unavailable(f"Redis refused the message: {error}") from error
+            raise refused("take the message", error) from error
 
     def _lost(self) -> None:
         # Whatever the reader's connection was lost for, the others may lead to the same dead or replaced server.

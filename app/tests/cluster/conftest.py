@@ -1,3 +1,3 @@
 """Single replicas, beside the fleets of all folders."""
 
-from tests.replicas import folder, start  # noqa: F401  # fixtures
+from tests.replicas import folder, start, start_once  # noqa: F401  # fixtures

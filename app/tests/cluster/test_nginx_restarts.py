@@ -1,9 +1,13 @@
 """What clients see when nginx itself is reloaded or restarted; nginx/README.md says the same in words."""
 
 import contextlib
+import datetime as dt
 import os
+import re
 import signal
 import socket
+import ssl
+import stat
 
 import httpx
 import psutil
@@ -11,6 +15,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
+from fleet.authority import HERE
+from fleet.certificates import Material, _with_certificate, usable
 from tests import certificates
 from tests.cluster.clients import Visitor, await_that, hears_itself
 
@@ -153,6 +159,62 @@ def test_tls_is_taken_up_and_given_up_without_cutting_anybody(own_fleet, client,
     # nginx's old workers close their listeners after the reload has returned.
     await_that(lambda: refuses(port), SECONDS, "nobody listens for TLS")
     assert hears_itself(client, "as before")
+
+
+def served(port):
+    """Return the certificate that a client is shown."""
+    return ssl.get_server_certificate(("127.0.0.1", port), timeout=SECONDS)
+
+
+def test_tls_can_be_the_only_way_in(own_fleet, client):
+    """`make up TLS=1`: an authority of its own, pages and sockets over TLS, the way there by plain HTTP, and back."""
+    port = own_fleet.another_port()
+    shown = own_fleet.make("up", TLS=1, TLS_PORT=port).stdout
+    folder = own_fleet.run_dir / "tls"
+    assert f"The fleet answers at https://localhost:{port}/" in shown
+    assert f"curl --cacert {folder}/ca.pem https://localhost:{port}/" in shown
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())} == {0o700, 0o600}
+    assert f"TLS: https://localhost:{port}/, its certificate is good until" in own_fleet.make("status").stdout
+    trust = certificates.trusting(folder / "ca.pem")
+    with httpx.Client(http2=True, verify=trust, timeout=SECONDS, follow_redirects=True) as browser:
+        page = browser.get(f"http://localhost:{own_fleet.port}/accounts/login/")
+        assert (str(page.url), page.status_code) == (f"https://localhost:{port}/accounts/login/", 200)
+        assert page.headers["Strict-Transport-Security"] == "max-age=60"
+        assert all(cookie.secure for cookie in browser.cookies.jar)
+        assert len(browser.cookies.jar) == 1
+    with connect(f"wss://localhost:{port}{PATH}", ssl=certificates.trusting(folder / "ca.pem"), proxy=None) as secure:
+        assert hears_itself(secure, "over TLS")
+        assert hears_itself(client, "who was there before")
+        _renewed(own_fleet, folder, port)
+        assert hears_itself(secure, "through an old worker")
+    own_fleet.make("load", USERS=12, RATE=5, DURATION=2, ARGS="BigRoomUser")
+    assert f"http://localhost:{own_fleet.port}/" in own_fleet.make("up", TLS=0).stdout
+    assert comes_back(own_fleet)
+
+
+def _renewed(own_fleet, folder, port):
+    """A certificate that would end in 25 days is replaced by `make up`, of the same authority."""
+    before = {name: (folder / name).read_text() for name in ("ca.pem", "ca.key", "certificate.pem", "key.pem")}
+    own = Material(*before.values())
+    names = [*HERE, socket.gethostname()]
+    old = _with_certificate(own, usable(names), dt.datetime.now(dt.UTC) - dt.timedelta(days=65))
+    (folder / "certificate.pem").write_text(old.certificate)
+    (folder / "key.pem").write_text(old.key)
+    assert "made anew" in own_fleet.make("up").stdout
+    assert (folder / "ca.pem").read_text() == before["ca.pem"]
+    new = (folder / "certificate.pem").read_text()
+    assert new not in (old.certificate, before["certificate.pem"])
+    await_that(lambda: served(port) == new, SECONDS, "the new certificate is shown")
+
+
+def test_a_port_for_tls_that_is_taken_is_told_with_a_free_one(own_fleet, client):
+    """In a sentence, and nothing changes."""
+    with socket.create_server(("127.0.0.1", own_fleet.another_port())) as holder:
+        port = holder.getsockname()[1]
+        done = own_fleet.make("up", check=False, TLS=1, TLS_PORT=port)
+    assert done.returncode != 0
+    assert re.match(rf"Port {port} is in use by .*: end it, or take another one: make up TLS_PORT=\d+\.", done.stderr)
+    assert hears_itself(client, "still here")
 
 
 def test_a_certificate_that_does_not_fit_changes_nothing(own_fleet, client, tmp_path):

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 GROUP = "chat.python"
 CLIENTS = 12
 SECONDS = 60
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+README = (REPOSITORY / "app" / "fanout" / "README.md").read_text(encoding="utf-8")
 
 
 async def listen(client, last):

@@ -155,7 +155,7 @@ async def test_nothing_is_lost_while_replicas_die_and_drain(own_fleet):
 
 def test_the_curl_commands_of_the_readme(fleet):
     """They publish, poll and stream; the stream goes on until it is left."""
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "app" / "fanout" / "README.md").read_text(encoding="utf-8")
     publish, poll, stream = [
         command.replace("localhost:8080", f"127.0.0.1:{fleet.port}").replace("curl", "curl --silent --max-time 5")
         for command in re.findall(r"^curl .*$", text, re.MULTILINE)

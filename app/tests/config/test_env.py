@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fleet.limits
+import fleet.nginx
+from config import limits
 from config.env import REPOSITORY, VARIABLES, ConfigurationError, read
+from fanout.limits.admission import STORM_SECONDS
+from fanout.limits.bounds import NAMES, Limits
 from tests.replicas import APP, LIMIT, clean_environment
 
 KEY = "k" * 32
@@ -47,6 +52,8 @@ def test_without_a_key_a_random_one_is_made():
     assert len(first) >= 50
 
 
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+OWN = {"exempt": LOOPBACK, "unlimited": LOOPBACK}
 GOOD = [
     ("FANOUT_ENV", "development", "production", False),
     *(("FANOUT_DEBUG", word, "debug", True) for word in ("1", "true", "YES", "On")),
@@ -56,6 +63,15 @@ GOOD = [
      ["a.example.org", ".example.com", "[::1]", "*"]),
     ("FANOUT_TRUSTED_ORIGINS", "https://a.example.org:8443,http://[::1]:80,", "trusted_origins",
      ["https://a.example.org:8443", "http://[::1]:80"]),
+    ("FANOUT_WITHOUT_ORIGIN", "refuse", "without_origin", False),
+    ("FANOUT_LIMITS", "off", "is_limited", False),
+    ("FANOUT_LIMITS", "off", "limits", dict.fromkeys(limits.NUMBERS.values(), 0)),
+    ("FANOUT_LIMITS_EXEMPT", "192.0.2.0/24, loopback,2001:db8::1", "limits",
+     {"exempt": ("192.0.2.0/24", *LOOPBACK, "2001:db8::1/128"), "unlimited": LOOPBACK}),
+    ("FANOUT_LIMITS_EXEMPT", "private", "limits", {"exempt": limits.WORDS["private"], "unlimited": LOOPBACK}),
+    ("FANOUT_LIMITS_EXEMPT", "127.0.0.9", "limits", {"exempt": ("127.0.0.9/32",), "unlimited": ("127.0.0.9/32",)}),
+    ("FANOUT_LIMITS_EXEMPT", "none", "limits", {"exempt": ()}),
+    *((name, "7", "limits", {field: 7, **OWN}) for name, field in limits.NUMBERS.items()),
     ("FANOUT_REDIS_URLS", "redis://u:p%40ss@host:6379/0, rediss://[::1]:6380,unix:///r/redis.sock?db=1", "redis_hosts",
      ["redis://u:p%40ss@host:6379/0", "rediss://[::1]:6380", "unix:///r/redis.sock?db=1"]),
     ("FANOUT_REDIS_URLS", "sentinel://one/fleet", "redis_hosts",
@@ -71,6 +87,8 @@ GOOD = [
     ("FANOUT_STATE_DIR", "/var/lib/fanout", "database", Path("/var/lib/fanout/db.sqlite3")),
     ("FANOUT_STATE_DIR", "/var/lib/fanout", "static_root", Path("/var/lib/fanout/static")),
     ("FANOUT_STATIC_ROOT", "/srv/static", "static_root", Path("/srv/static")),
+    *(("FANOUT_ARCHIVE_DAYS", word, "archive_days", days) for word, days in (("90", 90.0), ("0.5", 0.5))),
+    *(("FANOUT_LOG_FORMAT", word, "log_format", word) for word in ("auto", "json", "text")),
     *(("FANOUT_LOG_LEVEL", word, "log_level", word) for word in ("DEBUG", "INFO", "WARNING", "ERROR")),
 ]  # fmt: skip
 
@@ -106,6 +124,11 @@ BAD = [
     ("FANOUT_ALLOWED_HOSTS", "example.org:8080"),
     ("FANOUT_ALLOWED_HOSTS", "a b"),
     ("FANOUT_TRUSTED_ORIGINS", "example.org"),
+    ("FANOUT_WITHOUT_ORIGIN", "maybe"),
+    ("FANOUT_LIMITS", "none"),
+    ("FANOUT_LIMITS_EXEMPT", "192.0.2.1/24"),
+    ("FANOUT_LIMITS_EXEMPT", "everybody"),
+    *((name, value) for name in limits.NUMBERS for value in ("-1", "1e3", "9" * 13)),
     ("FANOUT_TRUSTED_ORIGINS", "https://example.org/"),
     ("FANOUT_TRUSTED_ORIGINS", "https://example.org?x"),
     ("FANOUT_TRUSTED_ORIGINS", "HTTPS://example.org"),
@@ -138,6 +161,8 @@ BAD = [
     ("FANOUT_DATABASE", "sqlite://[::1"),
     ("FANOUT_STATE_DIR", "relative"),
     ("FANOUT_STATIC_ROOT", "./static"),
+    *(("FANOUT_ARCHIVE_DAYS", word) for word in ("-1", "0", "0.0", "1e3", "ninety", "inf", "1,5")),
+    ("FANOUT_LOG_FORMAT", "xml"),
     ("FANOUT_LOG_LEVEL", "info"),
     ("FANOUT_LOG_LEVEL", "TRACE"),
 ]
@@ -230,10 +255,38 @@ def test_production_asks_for_what_is_missing(name):
     assert "in production" in sentence
 
 
-@pytest.mark.parametrize(("name", "value"), [("FANOUT_DEBUG", "true"), ("FANOUT_ALLOWED_HOSTS", "a.example.org,*")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("FANOUT_DEBUG", "true"), ("FANOUT_ALLOWED_HOSTS", "a.example.org,*"), ("FANOUT_LIMITS", "off")]
+)
 def test_production_refuses_what_is_dangerous(name, value):
     """By name."""
     assert refused(**{**PRODUCTION, name: value}).startswith(name)
+
+
+@pytest.mark.parametrize("value", ["0.0.0.0/0", "0.0.0.0/1,128.0.0.0/2,192.0.0.0/2", "::/0", "2000::/4, 3000::/4"])
+def test_production_does_not_exempt_everybody(value):
+    """In one piece or in several; elsewhere the doctor says it."""
+    sentence = "FANOUT_LIMITS_EXEMPT exempts everybody: name the networks of your load generators."
+    assert refused(**{**PRODUCTION, "FANOUT_LIMITS_EXEMPT": value}) == sentence
+    assert read({**PRODUCTION, "FANOUT_LIMITS_EXEMPT": "private, 128.0.0.0/1, 2001:db8::/32"}).is_limited
+
+
+def test_production_exempts_nobody_unless_told():
+    """Not even this machine: there may be a proxy on it."""
+    assert read(PRODUCTION).limits == {"exempt": ()}
+
+
+def test_each_limit_is_the_packages_and_nginx_has_the_same():
+    """Names, defaults and words."""
+    assert set(limits.NUMBERS.values()) == set(NAMES) - {"floods"}
+    assert set(limits.NUMBERS) <= set(VARIABLES)
+    assert limits.WORDS == fleet.limits.NETWORKS
+    ours, nginx = Limits(), fleet.limits.ClientLimits()
+    assert (nginx.connections, nginx.handshakes) == (ours.connections_per_address, ours.handshakes_per_second)
+    assert fleet.nginx.STORM_SECONDS == STORM_SECONDS
+    example = (REPOSITORY / ".env.example").read_text()
+    for name, field in limits.NUMBERS.items():
+        assert f"# {name}={getattr(ours, field)}\n" in example
 
 
 # -- the key's file --------------------------------------------------------------------------------------

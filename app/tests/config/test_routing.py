@@ -64,6 +64,18 @@ async def test_another_sites_page_is_refused(replica):
     replica.said("refused a WebSocket from the page.*FANOUT_TRUSTED_ORIGINS")
 
 
+async def test_a_page_in_the_clear_is_another_site_over_tls(replica):
+    """How a client came says nginx: who came by TLS brings no page that others on the way could have written."""
+    ours = {"origin": "http://localhost", "host": "localhost", "x-forwarded-proto": "https"}
+    clear = {**ours, "x-forwarded-proto": "http"}
+    assert replica.get("/poll/chat.a?wait=0", headers=ours)[0] == 403
+    assert replica.get("/poll/chat.a?wait=0", headers=clear)[0] == 200
+    page = {"path": "/ws/chat/", "origin": "http://localhost"}
+    assert (await refusal(replica, **page, additional_headers={"X-Forwarded-Proto": "https"}))[0] == 403
+    async with replica.websocket(**page, additional_headers={"X-Forwarded-Proto": "http"}):
+        pass
+
+
 @pytest.mark.parametrize("path", ["/nothing", "/ws/chat/", "/chat/a%20b/"])
 def test_over_http_an_unknown_path_is_a_404(replica, path):
     """A page, not a stack trace."""

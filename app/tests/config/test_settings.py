@@ -119,6 +119,8 @@ def test_collected_static_files_have_hashed_names(start_once, replica):
     environment = {"FANOUT_STATIC_ROOT": str(root)}
     done = manage("collectstatic", "--no-input", **environment)
     assert done.returncode == 0, done.stderr
+    assert (root / "admin" / "css" / "base.css").exists()
+    assert not [*(root / "admin").rglob("*.gz")], "each start of a fleet waits for them"
     later = start_once.replica(name="web-2", environment=environment)
     links = re.findall(r'(?:href|src)="(/static/[^"]+)"', later.get("/")[2].decode())
     assert links

@@ -10,7 +10,7 @@ import pytest_asyncio
 from .meddling import Proxy
 from .test_chat_page import Room, enter, is_back, on_another_replica  # noqa: F401 - a fixture among them
 
-pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 LINES = [f"line {number}" for number in range(40)]
 

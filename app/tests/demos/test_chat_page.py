@@ -1,13 +1,19 @@
 """The chat's page in a real browser, on a real fleet; where the server has to misbehave, on a socket of the test."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
+from redis import Redis
+
+from tests.redises import eventually
 
 from .conftest import launched
 
@@ -221,6 +227,70 @@ async def test_what_was_said_is_there_after_a_reload(enter):
     assert await ada.page.locator(".when").count() == 0
     assert await ada.page.get_attribute("#log", "aria-busy") == "false"
     assert await ada.page.locator("#empty").is_hidden()
+
+
+def said_long_ago(fleet, room, count, kept):
+    """Say lines in a room, wait until they are archived, and have its stream forget all but some; return the lines."""
+    lines = [f"line {number}" for number in range(count)]
+    with httpx.Client(base_url=fleet.base_url) as client:
+        for line in lines:
+            said = client.post(f"/groups/chat.{room}/publications", json={"message": line, "name": "Bob"})
+            assert said.status_code == 201
+    table = 'SELECT count(*) FROM fanout_archive_archivedpublication WHERE "group" = ?'
+    with contextlib.closing(sqlite3.connect(fleet.run_dir / "db.sqlite3")) as database:
+        eventually(lambda: database.execute(table, (f"chat.{room}",)).fetchone() == (count,), "all are archived")
+    with Redis(unix_socket_path=str(fleet.run_dir / "redis" / "redis.sock")) as redis:
+        redis.xtrim(f"asgi__stream__{{chat.{room}}}", maxlen=kept, approximate=False)
+    return lines
+
+
+LOOK_UP = """(log) => {
+  log.scrollTop = 250;
+  const messages = [...log.querySelectorAll(".message")];
+  const top = (message) => message.getBoundingClientRect().top;
+  globalThis.seen = messages.find((message) => top(message) >= top(log));
+  return [messages.length, top(seen)];
+}"""
+"""Scrolls near the beginning; returns how many messages there are, and where the one stands that is seen first then."""
+
+
+@pytest.mark.parametrize("kept", [60, 20, 0])
+async def test_who_scrolls_up_reads_what_the_stream_has_forgotten(enter, fleet, kept):
+    """Older lines come as one goes up, in order, once; what one looks at stays; then it says that this is all."""
+    room = f"past-{kept}"
+    lines = await asyncio.to_thread(said_long_ago, fleet, room, 170, kept)
+    ada = await enter(f"/chat/{room}/")
+    await ada.reads("line 169")
+    await ada.page.wait_for_function("() => document.querySelectorAll('.message').length >= 50")
+    top = ada.page.locator(".message").first
+    count, place = await ada.page.locator("#log").evaluate(LOOK_UP)
+    await ada.page.wait_for_function("(count) => document.querySelectorAll('.message').length > count", arg=count)
+    assert await ada.page.evaluate("seen.getBoundingClientRect().top") == pytest.approx(place, abs=2)
+    while (count := len(await ada.messages())) < len(lines):
+        await top.scroll_into_view_if_needed()
+        await ada.page.wait_for_function("(count) => document.querySelectorAll('.message').length > count", arg=count)
+    assert await ada.messages() == lines
+    await ada.page.locator("#older").click()
+    await ada.page.get_by_text("This is the beginning.").wait_for()
+    assert await ada.page.locator("#older").is_hidden()
+    await ada.say("and now")
+    await ada.reads("and now")
+    assert await ada.messages() == [*lines, "and now"]
+    assert ada.complaints == []
+
+
+async def test_older_messages_that_cannot_be_had_can_be_asked_for_again(enter, fleet):
+    """A sentence says so; the button does it."""
+    lines = await asyncio.to_thread(said_long_ago, fleet, "past-broken", 60, 60)
+    ada = await enter("/chat/past-broken/")
+    await ada.reads("line 59")
+    await ada.page.route("**/history/**", lambda route: route.abort())
+    await ada.page.locator("#older").click()
+    await ada.page.get_by_text("Older messages can't be had just now.").wait_for()
+    await ada.page.unroute("**/history/**")
+    await ada.page.locator("#older").click()
+    await ada.reads("line 0")
+    assert await ada.messages() == lines
 
 
 async def test_nothing_is_missing_after_a_kill_while_another_talks(enter, fleet):
@@ -499,11 +569,11 @@ async def test_the_keyboard_is_enough(enter):
     room = await enter("/chat/keys/", viewport={"width": 1280, "height": 800})
     await room.is_line("open")
     order, outlines = [], []
-    for _ in range(7):
+    for _ in range(9):
         await room.press("Tab")
         order.append(await room.page.evaluate("document.activeElement.id || document.activeElement.textContent"))
         outlines.append(await room.page.evaluate("getComputedStyle(document.activeElement).outlineStyle"))
-    assert order == ["Skip to the message field", "name", "room", "Go", "log", "message", "send"]
+    assert order == ["Skip to the message field", "name", "Log in", "room", "Go", "log", "older", "message", "send"]
     assert set(outlines) == {"solid"}
     await room.press("Shift+Tab")
     await room.page.keyboard.type("two")

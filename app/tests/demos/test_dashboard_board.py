@@ -8,7 +8,7 @@ import signal
 import pytest
 from redis.asyncio import Redis
 
-from demos.dashboard.board import HOLDS
+from fanout.viewers import HOLDS
 from tests.replicas import LIMIT
 
 FIGURES = {"connections", "publications", "deliveries", "cpu", "cpu_seconds", "lag", "memory"}
@@ -75,7 +75,7 @@ async def test_a_viewer_sees_every_replica_and_its_figures(replicas):
 
 async def test_nothing_is_published_while_nobody_looks(replicas, own_redis):
     """Silence before the first viewer, and a few seconds after the last one has gone."""
-    async with asyncio.timeout(2 * LIMIT), spy(own_redis.url) as listening:
+    async with asyncio.timeout(2 * LIMIT), spy(own_redis.operators_url) as listening:
         await is_quiet(listening, LIMIT)
         async with viewer(replicas[0]) as client:
             await told_by(client, ["web-1", "web-2"])
@@ -87,7 +87,7 @@ async def test_nothing_is_published_while_nobody_looks(replicas, own_redis):
 
 async def test_a_viewer_whose_replica_is_killed_keeps_nobody_talking(replicas, own_redis):
     """What the dead one has said holds for HOLDS seconds, no longer."""
-    async with asyncio.timeout(2 * LIMIT), spy(own_redis.url) as listening:
+    async with asyncio.timeout(2 * LIMIT), spy(own_redis.operators_url) as listening:
         async with viewer(replicas[0]) as client:
             await told_by(client, ["web-1", "web-2"])
             replicas[0].signal(signal.SIGKILL)

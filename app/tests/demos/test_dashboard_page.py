@@ -12,7 +12,7 @@ from fanout.client import connect
 
 from .visitors import is_back, on_another_replica, stopped
 
-pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 TITLES = ["Connections", "Deliveries", "Publications", "Event loop lag", "CPU", "Memory"]
 INK = """(number) => {

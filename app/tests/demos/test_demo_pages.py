@@ -4,12 +4,13 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 
-PAGES = ["/", "/game/", "/dashboard/"]
+PAGES = ["/", "/game/", "/document/demo-pages/", "/dashboard/"]
 LONG = "x" * 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 390, 820, 1280, 1920])
-@pytest.mark.parametrize("path", [*PAGES, f"/game/{LONG}/", f"/dashboard/{LONG}/"])
+@pytest.mark.parametrize("path", [*PAGES, f"/game/{LONG}/", f"/document/{LONG}/", f"/dashboard/{LONG}/"])
 async def test_it_fits_every_screen(visit, path, width):
     """Nothing overflows sideways, and the line is in sight."""
     visitor = await visit(path, viewport={"width": width, "height": 700})
@@ -35,7 +36,7 @@ async def test_the_keyboard_is_enough(visit, path):
         await page.keyboard.press("Tab")
         stops.append(await page.evaluate("document.activeElement.textContent.trim() || document.activeElement.id"))
         assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert stops[:4] == ["Fan-out", "Chat", "Game", "Dashboard"]
+    assert stops[:5] == ["Fan-out", "Chat", "Game", "Document", "Dashboard"]
     await page.focus(".skip")
     await page.keyboard.press("Enter")
     assert await page.evaluate("document.activeElement.id") == "content"

@@ -3,18 +3,19 @@
 import pytest
 
 from demos.game.player import player_of
+from demos.pages import not_found, server_error
+from fanout.tracing import OnBehalf
 
 from .test_chat_views import BAD_ROOMS, Markup, no_collected_files  # noqa: F401 - a fixture
 
-PAGES = ["/", "/game/", "/game/tea/", "/dashboard/", "/dashboard/office/"]
+PAGES = ["/", "/game/", "/game/tea/", "/document/tea/", "/dashboard/", "/dashboard/office/"]
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_forbid_whatever_they_do_not_need(client, path):
-    """The policy lets nothing inline and nothing from elsewhere in, and the markup keeps to it."""
+    """The markup keeps to the policy of app/config/headers.py: nothing inline, nothing from elsewhere."""
     response = client.get(path)
     assert response.status_code == 200
-    assert "default-src 'self'" in response.headers["Content-Security-Policy"]
     markup = Markup(response)
     assert not [tag for tag, attrs in markup.tags if tag == "style" or "style" in attrs]
     assert not [name for _, attrs in markup.tags for name in attrs if name.startswith("on")]
@@ -54,12 +55,22 @@ def test_pages_are_only_read(client, path):
 def test_every_demo_is_one_step_away(client, path):
     """From each page to each other one, and all of them exist."""
     links = {attrs["href"] for attrs in Markup(client.get(path)).all("a")}
-    assert {"/", "/chat/lobby/", "/game/", "/dashboard/"} <= links
+    assert {"/", "/chat/lobby/", "/game/", "/document/", "/dashboard/"} <= links
     for link in links - {"#content"}:
-        assert client.get(link).status_code == 200
+        assert client.get(link, follow=True).status_code == 200
 
 
-@pytest.mark.parametrize("demo", ["game", "dashboard"])
+@pytest.mark.parametrize(
+    ("path", "name"), [("/game/tea/", "Game"), ("/document/tea/", "Document"), ("/dashboard/", "Dashboard")]
+)
+def test_where_one_is_is_marked(client, path, name):
+    """In the navigation, for eyes and for screen readers; on the front page nothing is."""
+    (current,) = [attrs["href"] for attrs in Markup(client.get(path)).all("a") if attrs.get("aria-current") == "page"]
+    assert current == f"/{name.lower()}/"
+    assert not [attrs for attrs in Markup(client.get("/")).all("a") if "aria-current" in attrs]
+
+
+@pytest.mark.parametrize("demo", ["game", "document", "dashboard"])
 @pytest.mark.parametrize("name", [name for name in BAD_ROOMS if "/" not in name])
 def test_a_bad_name_is_no_page(client, demo, name):
     """An error page, not a board or an arena that no group can have."""
@@ -87,3 +98,12 @@ def test_a_ticket_is_a_new_player_each_time_and_nobody_keeps_it(client):
 def test_the_arenas_page_is_not_kept(client):
     """It holds the server's time."""
     assert "no-store" in client.get("/game/").headers["Cache-Control"]
+
+
+def test_a_fault_of_ours_names_the_request(rf):
+    """Whoever reports it leads to the lines of the log; an error of the visitor's is no such case."""
+    request = rf.get("/", headers={"Accept": "text/html"})
+    with OnBehalf({"type": "http", "headers": [(b"x-request-id", b"abcdef0123456789")]}):
+        assert b"<code>abcdef0123456789</code>" in server_error(request).content
+        assert b"abcdef0123456789" not in not_found(request, Exception()).content
+    assert b"<code>" not in server_error(request).content

@@ -14,7 +14,7 @@ from fanout.client import Publication, connect
 
 from .visitors import is_back, on_another_replica
 
-pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 SEES = """([x, y, id, width, height]) => {
   const canvas = document.getElementById("arena");

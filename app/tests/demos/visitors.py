@@ -3,14 +3,23 @@
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
+import subprocess
+import sys
+import uuid
 
 import pytest
+
+from tests.replicas import APP, LIMIT
 
 TRIES_FOR_ANOTHER_REPLICA = 12
 """The balancer gives the next client another replica soon; so many pages in a row on one would be an error."""
 BACK_SECONDS = 40
 """A replica that a test ended is there again for the next one."""
+
+PASSWORD = "of-a-test-42"  # noqa: S105
+CREATE = "from django.contrib.auth.models import User; User.objects.create_user({!r}, password={!r}, is_staff=True)"
 
 RECORD_STATES = """
 addEventListener("DOMContentLoaded", () => {
@@ -93,6 +102,27 @@ async def on_another_replica(visit, path, other):
             return visitor
         await visitor.page.close()
     return pytest.fail(f"{TRIES_FOR_ANOTHER_REPLICA} pages in a row were answered by {await other.replica()}")
+
+
+def boss(fleet):
+    """Make an account of staff; return its name."""
+    name = f"boss{uuid.uuid4().hex[:6]}"
+    command = shlex.join([sys.executable, "manage.py", "shell", "-c", CREATE.format(name, PASSWORD)])
+    words = ["sh", "-c", f". {shlex.quote(str(fleet.run_dir / 'environment'))} && exec {command}"]
+    subprocess.run(words, cwd=APP, check=True, capture_output=True, timeout=LIMIT)
+    return name
+
+
+async def logged_in(visit, name):
+    """Log in on the way to the operations' page; return what the browser keeps of it."""
+    visitor = await visit("/ops/")
+    page = visitor.page
+    await page.get_by_label("Username").fill(name)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Log in").click()
+    await page.wait_for_url("**/ops/")
+    await visitor.is_line("open")
+    return await page.context.storage_state()
 
 
 @contextlib.contextmanager

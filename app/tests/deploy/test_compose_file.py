@@ -46,8 +46,13 @@ def test_every_image_is_pinned(services):
 
 
 def test_only_nginx_is_published_and_to_this_machine(services):
-    """Whoever wants more says BIND; Locust's page is there only with its profile."""
-    assert {name for name, service in services.items() if "ports" in service} == {"nginx", "locust"}
+    """Whoever wants more says BIND; pages of others are there only with their profiles."""
+    pages = {"nginx", "locust", "prometheus", "grafana"}
+    assert {name for name, service in services.items() if "ports" in service} == pages
+    observers = {name for name, service in services.items() if service.get("profiles") == ["observability"]}
+    assert observers == {"prometheus", "redis-exporter", "nginx-exporter", "grafana"}
+    assert services["prometheus"]["ports"] == ["127.0.0.1:9090:9090"]
+    assert services["grafana"]["ports"] == ["127.0.0.1:3000:3000"]
     assert services["locust"]["profiles"] == services["locust-worker"]["profiles"] == ["load"]
     assert services["locust"]["ports"] == ["127.0.0.1:8089:8089"]
     assert services["nginx"]["ports"] == ["127.0.0.1:8080:8080"]
@@ -58,11 +63,16 @@ def test_networks_join_a_server_with_its_clients(described, services):
     assert {name: set(service["networks"]) for name, service in services.items()} == {
         "nginx": {"edge"},
         "web": {"redis", "database"},
+        "worker": {"redis", "database"},
         "migrate": {"database"},
         "redis": {"redis"},
         "postgres": {"database"},
         "locust": {"edge"},
         "locust-worker": {"edge"},
+        "prometheus": {"edge"},
+        "redis-exporter": {"edge", "redis"},
+        "nginx-exporter": {"edge"},
+        "grafana": {"edge"},
     }
     assert {name for name, network in described["networks"].items() if network.get("internal")} == {"redis", "database"}
 
@@ -71,6 +81,7 @@ def test_a_replica_has_more_time_to_end_than_a_drain_takes(services):
     """Natively and here, and make waits as long."""
     assert services["web"]["stop_grace_period"] == f"{replicas.DRAIN_SECONDS}s"
     assert supervision.DRAIN_SECONDS == replicas.DRAIN_SECONDS > ending.DRAIN_LIMIT
+    assert services["worker"]["stop_grace_period"] == f"{supervision.WORKER_SECONDS}s"
 
 
 def test_replicas_wait_for_what_they_need(services):
@@ -94,15 +105,15 @@ def test_no_value_is_a_secret(services):
 
 
 def test_the_secrets_are_those_that_make_generates(described):
-    """Each under its name in one folder."""
+    """Each under its name in one folder; the operators' is in no container."""
     assert {name: each["file"] for name, each in described["secrets"].items()} == {
-        name: f"./.run/secrets/{name}" for name in secrets.NAMES
+        name: f"./.run/secrets/{name}" for name in secrets.NAMES if name != secrets.OPERATOR_PASSWORD
     }
 
 
 def test_the_health_checks_need_no_shell(services):
     """CMD, never CMD-SHELL; those of our images stand in the Dockerfile."""
-    for name in ("redis", "postgres"):
+    for name in ("redis", "postgres", "prometheus", "grafana"):
         assert services[name]["healthcheck"]["test"][0] == "CMD"
     checks = re.findall(
         r"^HEALTHCHECK .*?CMD (.)", (REPOSITORY / "deploy/Dockerfile").read_text(), re.MULTILINE | re.DOTALL
@@ -148,3 +159,9 @@ def test_redis_is_bounded_below_its_container(services):
     """Publishers are told before the kernel kills: maxmemory is at most half of what the container may take."""
     words = services["redis"]["command"]
     assert int(words[words.index("--maxmemory") + 1].removesuffix("mb")) * 2 <= int(services["redis"]["mem_limit"][:-1])
+
+
+def test_redis_is_bounded_alike_wherever_it_runs(services):
+    """What fits natively fits in containers; no machine is filled by a room."""
+    words = services["redis"]["command"]
+    assert f"\nmaxmemory {words[words.index('--maxmemory') + 1]}\n" in supervision.REDIS_CONF.read_text()

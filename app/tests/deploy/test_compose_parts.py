@@ -6,10 +6,11 @@ import json
 import shlex
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from fleet import mode
+from fleet import mode, redis_accounts
 from fleet.compose import containers, down, echo, logs, override, project, secrets, status
 from fleet.compose.engine import (
     DISK_FULL,
@@ -64,7 +65,7 @@ def test_a_missing_engine_is_a_sentence():
 def test_secrets_are_made_once(run):
     """For everybody to read, in a folder that nobody else enters; what is there stays."""
     folder = run.root / "secrets"
-    assert secrets.ensure(folder) == [secrets.SECRET_KEY, secrets.REDIS_PASSWORD, secrets.DATABASE_PASSWORD]
+    assert secrets.ensure(folder) == list(secrets.SIZES)
     before = {path.name: path.read_text() for path in folder.iterdir()}
     assert set(before) == set(secrets.NAMES)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -93,7 +94,8 @@ def test_a_password_changed_by_hand_reaches_redis(run):
     (folder / secrets.REDIS_PASSWORD).unlink()
     (folder / secrets.REDIS_PASSWORD).write_text("new")
     secrets.ensure(folder)
-    assert (folder / secrets.REDIS_ACL).read_text() == secrets.acl("new")
+    operator = secrets.read(folder, secrets.OPERATOR_PASSWORD)
+    assert (folder / secrets.REDIS_ACL).read_text() == redis_accounts.render("new", operator)
 
 
 def test_the_project_has_composes_own_name_for_this_folder(run):
@@ -146,6 +148,35 @@ def test_what_containers_get_from_elsewhere_is_refused(name):
         project.refuse_fixed({name: "x"})
 
 
+@pytest.mark.parametrize(
+    ("asked", "before", "there", "chosen"),
+    [
+        ("", "", ["docker", "docker-compose"], ["docker", "compose"]),
+        ("", "", ["docker-compose"], ["docker-compose"]),
+        ("", "docker-compose", ["docker", "docker-compose"], ["docker-compose"]),
+        ("", "docker-compose", ["docker"], ["docker", "compose"]),
+        ("docker compose", "docker-compose", ["docker", "docker-compose"], ["docker", "compose"]),
+    ],
+)
+def test_what_made_a_fleet_goes_on_with_it(run, asked, before, there, chosen):
+    """Each version names containers its own way; version 2 where nothing runs and nobody chose."""
+    for name in there:
+        program = run.root / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.symlink_to("/bin/true")
+    made = Project(run, engine=Engine(environ={"PATH": str(run.root / "bin")}), asked=asked)
+    made.remember(Settings(compose=before), {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(run.root / "bin"))
+        assert made.program() == chosen
+
+
+def test_a_compose_that_is_asked_for_and_missing_is_told(run):
+    """No other one is taken in its place."""
+    with pytest.raises(FleetError, match=r"^docker-kompose does not work here"):
+        Project(run, asked="docker-kompose").program()
+
+
 def test_the_first_file_says_it_all_by_default(run):
     """Another one is made for more addresses, TLS, proxies and places."""
     root = run.root / "compose"
@@ -165,6 +196,17 @@ def test_nginx_in_a_container_is_the_nginx_of_everywhere():
     assert "worker_rlimit_nofile" not in "".join(
         line for line in text.splitlines() if not line.lstrip().startswith("#")
     )
+
+
+def test_plain_http_is_sent_to_the_port_outside():
+    """In its container nginx listens on another one than is published."""
+    settings = Settings(tls=True, tls_port=9443, tls_certificate="/none", tls_key="/none", own_certificate=True)
+    text = override.configuration(settings)
+    assert "return 308 https://$host:9443$request_uri;" in text
+    assert "listen 0.0.0.0:8443 ssl http2" in text
+    assert '"max-age=86400"' in text
+    ports = override.render(Path("/run"), settings)["services"]["nginx"]["ports"]
+    assert ports == ["127.0.0.1:9443:8443"]
 
 
 def described(**condition):
@@ -205,14 +247,16 @@ def test_a_container_that_never_started_has_no_age():
 
 
 def test_status_notes_what_the_table_does_not_tell():
-    """Starts by the engine, missing replicas, places that nginx does not know."""
-    container = containers.parse(described())
+    """Starts by the engine, what is missing, places that nginx does not know."""
+    container = replace(containers.parse(described()), restarts=0)
+    others = [replace(container, service=service) for service in status.SERVICES]
     found = [Replica(container, {"replica": f"web-{number}"}) for number in (1, 17)]
-    said = "\n".join(status.notes(Settings(replicas=3), [container], found))
+    said = "\n".join(status.notes(Settings(replicas=3), [replace(container, restarts=2), *others[2:]], found))
+    assert "worker, nginx is missing: `make up` brings it back." in said
     assert "main-web-2 ended by itself and was started again 2 times: `make logs NAME=main-web-2`" in said
     assert "2 of 3 replicas are there" in said
     assert "nginx keeps 16 places and does not see web-17: make up SLOTS=32." in said
-    assert status.notes(Settings(replicas=2), [replace(container, restarts=0)], found[:1] * 2) == []
+    assert status.notes(Settings(replicas=2), [container, *others], found[:1] * 2) == []
 
 
 @pytest.mark.parametrize(("text", "size"), [("81.5MiB ", 85458944), ("1GiB", 1 << 30), ("0B", 0), ("--", 0)])
@@ -227,12 +271,13 @@ def test_logs_leave_out_what_is_expected():
         "nginx-1  | 2026/11/25 [crit] 7#7: *1 connect() to unix:/run/fanout/web-9.sock failed "
         "(2: No such file or directory) while connecting to upstream"
     )
-    request, other = 'nginx-1  | {"time":"2026"}', "web-1    | \x1b[2Jhello"
+    request, other = 'nginx-1  | {"time":"2026","request_id":"x"}', "web-1    | \x1b[2Jhello"
+    event = 'web-1    | {"time": "T", "level": "INFO", "logger": "a", "message": "closed", "code": 4400}'
     shown = io.StringIO()
-    logs.show([slot, request, other], shown, access=False)
-    assert shown.getvalue() == "web-1    | \\x1b[2Jhello\n"
+    logs.show([slot, request, other, event], shown, access=False)
+    assert shown.getvalue() == "web-1    | \\x1b[2Jhello\nweb-1    | T INFO a: closed code=4400\n"
     shown = io.StringIO()
-    logs.show([slot, request, other], shown, access=True)
+    logs.show([slot, request, other, event], shown, access=True)
     assert shown.getvalue() == f"{request}\n"
 
 
@@ -279,9 +324,11 @@ def no_engine(monkeypatch):
 
 
 def test_without_an_engine_it_is_native(run, no_engine, capsys):
-    """And says so; other verbs have nothing to say."""
+    """And says so, with the reason once; other verbs have nothing to say."""
     assert mode.choose(asked("up", run), run, Progress()) == "native"
-    assert capsys.readouterr().out.startswith("  MODE=native, since no container engine can be used")
+    said = capsys.readouterr().out
+    assert said.startswith("  MODE=native, plain processes of this host. ")
+    assert said.count("engine") <= 1
     assert mode.choose(asked("status", run), run, Progress()) == "native"
     assert capsys.readouterr().out == ""
 
@@ -298,3 +345,11 @@ def test_what_is_said_or_runs_decides(run, no_engine):
     run.remember(Settings())
     assert mode.choose(asked("down", run), run, Progress()) == "native"
     assert mode.choose(asked("test", run, mode="compose"), run, Progress()) == "native"
+
+
+def test_a_proof_of_another_mode_is_refused(run):
+    """What would be proved is not what was said; nothing is installed for it."""
+    run.remember(Settings())
+    with pytest.raises(UsageError, match="runs with MODE=native: `make down` first"):
+        mode.choose(asked("prove", run, mode="compose"), run, Progress())
+    assert mode.choose(asked("prove", run), run, Progress()) == "native"

@@ -85,6 +85,14 @@ def test_help_needs_nothing_but_python():
     assert "make up" in done.stdout
 
 
+def test_containers_need_nothing_but_python():
+    """Every verb over a container engine is read by an isolated interpreter: no package is installed for it."""
+    deploy = packages.__file__.rpartition("/fleet/")[0]
+    code = f"import sys; sys.path.insert(0, {deploy!r}); import fleet.compose.verbs, fleet.kubernetes.verbs"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_an_old_python_gets_a_sentence():
     """What it reads before the sentence has no syntax that it does not know."""
     source = (REPOSITORY / "deploy/fleet/__main__.py").read_text()

@@ -14,7 +14,7 @@ def test_the_run_folder_decides_what_the_caller_left_open(run):
     variables = environment.compose({"FANOUT_LOG_LEVEL": "DEBUG", "FANOUT_DEBUG": " "}, run)
     assert variables == {
         "FANOUT_LOG_LEVEL": "DEBUG",
-        "FANOUT_REDIS_URLS": f"unix://{run.redis}/redis.sock",
+        "FANOUT_REDIS_URLS": f"unix://app@{run.redis}/redis.sock",
         "FANOUT_SECRET_KEY_FILE": str(run.secret_key),
         "FANOUT_STATE_DIR": str(run.root),
     }

@@ -1,14 +1,19 @@
 """`make prove` and `make load` on a real fleet."""
 
+import io
 import json
 import re
 
 import pytest
 
+from fleet import load
+from fleet.errors import FAILED
 from fleet.load import Load
 from fleet.options import read
+from fleet.progress import Progress
+from fleet.state import Run
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
 def result(fleet, *folders):
@@ -28,6 +33,21 @@ def test_the_fleet_is_proved_and_the_control_fails(fleet):
     assert sum(cell["count"]["lost"] for cell in control["cells"]) == dropped > 0
     assert "the fleet is proved, and the proof can fail" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("every", "limit", "told"), [
+    (10**9, "1", "The control failed, but not for what was dropped"),
+    (10**9, "10000", "The control was not noticed"),
+])  # fmt: skip
+def test_a_control_that_fails_for_another_reason_is_none(fleet, monkeypatch, every, limit, told):
+    """A proxy that drops nothing: that the messages were late, or that all is well, shows nothing of the proof."""
+    monkeypatch.setattr(load, "DROP_EVERY", every)
+    monkeypatch.setattr(load, "CONTROL_SECONDS", 3)
+    asked, said = read(["prove", "--run-dir", str(fleet.run_dir)], {}), io.StringIO()
+    code = load.control(Run(fleet.run_dir).recall(), asked, Run(fleet.run_dir), Progress(said), "--p99", limit)
+    assert code == FAILED
+    assert told in said.getvalue()
 
 
 @pytest.mark.slow

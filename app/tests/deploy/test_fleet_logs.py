@@ -1,11 +1,12 @@
 import io
+import json
 from pathlib import Path
 
 import pytest
 
 from fleet import logs
 from fleet.errors import NothingRunsError, UsageError
-from fleet.logs import Follower, is_expected
+from fleet.logs import Follower, is_expected, readable
 from fleet.options import Options
 from fleet.progress import Progress
 
@@ -22,6 +23,15 @@ def test_an_empty_slot_is_expected():
     assert not is_expected(EMPTY.replace("2: No such file or directory", "13: Permission denied"))
     assert not is_expected("2026/11/22 [error] 9#9: *3 no live upstreams while connecting to upstream")
     assert not is_expected('[crit] open() "/x/static/a.js" failed (2: No such file or directory)')
+
+
+def test_an_event_in_json_is_read_as_a_line():
+    """With its fields behind it and its traceback below; what is no event stays as it is."""
+    event = {"time": "T", "level": "INFO", "logger": "a.b", "message": "closed", "replica": "web-1", "code": 4400}
+    assert readable(json.dumps(event)) == ["T INFO a.b: closed code=4400"]
+    assert readable(json.dumps({**event, "exception": "one\ntwo"}))[1:] == ["    one", "    two"]
+    for line in ("T INFO a.b: closed", '{"time": "T", "request_id": "x"}', '{"time"', "{}", ""):
+        assert readable(line) == [line]
 
 
 def test_lines_come_under_their_name_as_they_come(run):

@@ -7,6 +7,7 @@ import pytest
 from fleet import bootstrap, configuration, main, nginx, verbs
 from fleet.django import reason
 from fleet.errors import UsageError
+from fleet.kubernetes import verbs as cluster
 from fleet.options import REPOSITORY, VARIABLES, VERBS, Options
 from fleet.state import Settings
 from fleet.usage import USAGE
@@ -18,9 +19,11 @@ def makefile():
 
 def test_every_verb_is_a_target_is_a_function_is_explained():
     """Makefile, command line, code and help name the same verbs."""
-    targets = set(re.findall(r"^([a-z]+):", makefile(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):", makefile(), re.MULTILINE))
     assert targets == set(VERBS)
-    assert set(verbs.VERBS) == set(VERBS) - {"help"}
+    assert set(verbs.VERBS) == set(VERBS) - {"help", *cluster.ONLY_HERE}
+    assert set(cluster.ONLY_HERE) <= set(cluster.VERBS)
+    assert set(cluster.VERBS) | set(cluster.INSTEAD) <= set(VERBS)
     assert all(f"  make {verb} " in USAGE for verb in VERBS)
 
 
@@ -35,7 +38,7 @@ def test_every_value_reaches_the_command_line():
 def test_each_target_is_one_command():
     """Logic lives in the package."""
     recipes = re.findall(r"^\t(.*)$", makefile(), re.MULTILINE)
-    assert recipes == [f"$(FLEET) {verb}" for verb in re.findall(r"^([a-z]+):", makefile(), re.MULTILINE)]
+    assert recipes == [f"$(FLEET) {verb}" for verb in re.findall(r"^([a-z0-9-]+):", makefile(), re.MULTILINE)]
 
 
 def test_make_alone_helps():

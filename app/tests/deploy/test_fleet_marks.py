@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from fleet import main, marks
+from fleet.compose import secrets
+from fleet.compose.project import Project
 from fleet.down import down, tidy
 from fleet.errors import UsageError
 from fleet.options import REPOSITORY, Options
@@ -110,3 +112,13 @@ def test_up_takes_an_empty_folder_and_what_an_interrupted_start_left(tmp_path, r
 def test_the_repositorys_own_folder_is_always_taken():
     """The application by itself keeps its database there too."""
     marks.refuse_other(Run(REPOSITORY / ".run"))
+
+
+def test_what_a_fleet_in_containers_leaves_is_a_fleets(tmp_path):
+    """Its secrets say so, whatever a proof has left beside them; without them the folder is somebody's."""
+    run = Run(tmp_path)
+    (tmp_path / "proof").mkdir()
+    with pytest.raises(UsageError, match="is no fleet's and holds proof"):
+        marks.refuse_other(run)
+    secrets.ensure(Project(run).secrets)
+    marks.refuse_other(run)

@@ -1,9 +1,11 @@
+import os
 import stat
 import threading
 from pathlib import Path
 
 import pytest
 
+from fleet import django, environment
 from fleet.errors import UsageError
 from fleet.state import SOCKET_PATH_MOST_BYTES, Run, Settings, write_private
 
@@ -64,6 +66,38 @@ def test_the_secret_key_is_made_once_and_private(run):
     assert run.secret_key.read_text() == first
     assert len(first.strip()) >= 32
     assert stat.S_IMODE(run.secret_key.stat().st_mode) == 0o600
+
+
+def test_what_lay_open_to_others_is_closed(run):
+    """As a folder that was there before has it: what holds sessions or messages, but not what nginx has to reach."""
+    for folder in (run.logs, run.redis, run.sockets, run.static):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+    for name in ("db.sqlite3", "db.sqlite3-wal"):
+        (run.root / name).touch()
+        (run.root / name).chmod(0o644)
+    run.root.chmod(0o755)
+    run.make()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in run.root.iterdir()}
+    assert {modes["db.sqlite3"], modes["db.sqlite3-wal"]} == {0o600}
+    assert {modes[name] for name in ("logs", "redis", "pids", "nginx")} == {0o700}
+    assert {modes[name] for name in ("sockets", "static")} == {0o755}
+
+
+def test_what_django_writes_is_for_its_owner_but_for_static_files(run, monkeypatch):
+    """Whatever the umask of who says `make up`: an nginx of another account may serve the static files."""
+    run.make()
+    run.ensure_secret_key()
+    variables = environment.compose({"FANOUT_STATIC_ROOT": str(run.root / "static")}, run)
+    before = os.umask(0o022)
+    try:
+        django.manage(run, variables, "migrate", "--no-input", "--verbosity", "0", "sessions")
+        django.manage(run, variables, "collectstatic", "--no-input", "--verbosity", "0")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((run.root / "db.sqlite3").stat().st_mode) == 0o600
+    static = [path for path in run.static.rglob("*") if "fanout" in str(path.relative_to(run.static))]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in static} == {0o755, 0o644}
 
 
 def test_a_private_file_is_replaced_whole(run):

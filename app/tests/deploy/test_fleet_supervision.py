@@ -25,14 +25,14 @@ def written(run, settings, redis="/usr/bin/redis-server"):
 def test_each_replica_is_a_group_of_its_own(run):
     """So that adding or removing one never touches another."""
     programs, _ = written(run, Settings(replicas=3))
-    assert sorted(programs) == ["nginx", "redis", "web-1", "web-2", "web-3"]
+    assert sorted(programs) == ["nginx", "redis", "web-1", "web-2", "web-3", "worker"]
 
 
 def test_redis_starts_first_and_nginx_last(run):
     """The order of the priorities is the order of need."""
     programs, _ = written(run, Settings(replicas=1))
     order = sorted(programs, key=lambda name: programs[name].priority)
-    assert order == ["redis", "web-1", "nginx"]
+    assert order == ["redis", "web-1", "worker", "nginx"]
 
 
 def test_somebody_elses_redis_is_not_started(run):
@@ -51,10 +51,10 @@ def test_a_replica_keeps_the_shells_process_id(run):
 
 
 def test_each_process_is_ended_in_its_own_way(run):
-    """Replicas and Redis take SIGTERM, nginx SIGQUIT; a replica has time to drain; all come back by themselves."""
+    """All but nginx take SIGTERM, nginx SIGQUIT; a replica has time to drain; all come back by themselves."""
     programs, _ = written(run, Settings(replicas=1))
     assert programs["nginx"].stopsignal.name == "SIGQUIT"
-    assert {programs[name].stopsignal.name for name in ("web-1", "redis")} == {"SIGTERM"}
+    assert {programs[name].stopsignal.name for name in ("web-1", "worker", "redis")} == {"SIGTERM"}
     assert programs["web-1"].stopwaitsecs > 30
     assert all(program.autorestart is not False for program in programs.values())
 

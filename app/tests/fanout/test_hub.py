@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from fanout import roster
 from fanout.errors import Unavailable
 from fanout.hub import Hub, get_hub
 from fanout.layers import InMemoryChannelLayer
 from fanout.policy import Policy
+from fanout.presence import roster
 
 
 class Log:

@@ -7,8 +7,11 @@ import msgspec
 import pytest
 
 import fanout
-from fanout import close_codes, errors, feed, follower, history, presence, protocol
+from fanout import close_codes, errors, history, protocol
+from fanout.accounts import tickets
+from fanout.durable import feed, follower
 from fanout.http import events, poll, polled, problems
+from fanout.presence import view
 
 TEXT = (Path(fanout.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -35,7 +38,7 @@ def test_every_close_code_is_explained_with_its_invitation():
         assert close_codes.may_return(code) is not end.startswith("no"), code
 
 
-@pytest.mark.parametrize("frame", [protocol.Join, protocol.Leave, protocol.Publish])
+@pytest.mark.parametrize("frame", [protocol.Join, protocol.Leave, protocol.Publish, protocol.Authenticate])
 def test_every_field_of_a_clients_frame_is_explained(frame):
     """The row of each frame names each of its fields."""
     info = msgspec.inspect.type_info(frame)
@@ -54,9 +57,11 @@ def test_the_limits_are_the_codes():
     assert f"1 to {protocol.KEY_LIMIT} characters" in TEXT
     assert f"0 to {protocol.LAST_LIMIT}" in TEXT
     assert f"{protocol.INFO_LIMIT} bytes" in TEXT
-    assert f"more than {presence.MEMBERS_LIMIT} members" in TEXT
+    assert f"more than {view.MEMBERS_LIMIT} members" in TEXT
     assert f"within {history.KEY_WINDOW / 60:g} minutes" in TEXT
     assert f"for {follower.STALL_LIMIT:g} s is closed" in TEXT
+    assert f"for {tickets.LIFETIME:g} seconds" in TEXT
+    assert f"`{tickets.PREFIX}<ticket>`" in TEXT
 
 
 def test_every_code_of_http_is_explained_with_its_status():

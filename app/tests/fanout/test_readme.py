@@ -1,4 +1,4 @@
-"""What the README shows of Python does what it says."""
+"""What the README of fanout shows of Python does what it says."""
 
 import ast
 import inspect
@@ -17,7 +17,7 @@ from fanout.history import History
 from fanout.policy import Policy
 from tests.replicas import APP
 
-README = (APP.parent / "README.md").read_text(encoding="utf-8")
+README = (APP / "fanout" / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
@@ -29,7 +29,7 @@ def block(word):
 
 async def execute(source, **names):
     """Run a block, which may await, with these names; return the names it has then."""
-    code = compile(source, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code = compile(source, "app/fanout/README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     result = eval(code, names)  # noqa: S307 - the project's own README
     if inspect.isawaitable(result):
         await result

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from fleet.options import REPOSITORY
@@ -12,7 +13,13 @@ from tests.fleets import clean_environment
 
 LOCUST = [str(Path(sys.executable).parent / "locust"), "-f", str(REPOSITORY / "loadtest" / "ws.py")]
 QUIET = ["--headless", "--only-summary"]
+SMALL = ("--users", 45, "--spawn-rate", 45, "--p99", 10_000)
+"""Latency is not what is tested: the machine may be busy."""
 SECONDS = 90
+"""For a run and its verdict."""
+PATIENCE = 30
+"""Seconds for a step of Locust's."""
+REPLICAS = ["web-1", "web-2", "web-3"]
 
 
 class Run:
@@ -65,3 +72,23 @@ def started(folder, *words, fleet=None, log="log"):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, 9)
         process.wait()
+
+
+def eventually(look, seconds=PATIENCE):
+    """Return what `look` finds, once it does."""
+    end = time.monotonic() + seconds
+    while not (found := look()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
+
+
+def proved(result):
+    """Assert that every cell is there, and whole."""
+    assert result["verdict"] == "proved", result["reasons"]
+    assert result["replicas"] == REPLICAS
+    assert [(cell["publisher"], cell["receiver"]) for cell in result["cells"]] == [
+        (publisher, receiver) for publisher in REPLICAS for receiver in REPLICAS
+    ]
+    for cell in result["cells"]:
+        assert cell["count"]["received"] == cell["count"]["expected"] > 0
+        assert cell["latency"]["count"] > 0

@@ -11,6 +11,7 @@ from fleet import nginx, packages
 from fleet.options import REPOSITORY
 from proof.faults import Address, Proxy
 from proof.lane import Faults
+from proof.pieces import Frames
 from proof.result import Result
 from tests.fleets import a_free_port
 from tests.redises import RedisServer
@@ -36,6 +37,22 @@ class Watched(Faults):
         if self.messages >= self.after:
             self.reached.set()
         return fault
+
+
+class Forger(Frames):
+    """Changes one publication in so many on its way."""
+
+    EVERY = 100
+    change = (b"", b"")
+    """What stands there, and what is put in its place."""
+    met = 0
+
+    def feed(self, data):
+        return [self._forged(piece) if b'"publication"' in piece.data else piece for piece in super().feed(data)]
+
+    def _forged(self, piece):
+        type(self).met += 1
+        return piece._replace(data=piece.data.replace(*self.change)) if self.met % self.EVERY == 0 else piece
 
 
 @dataclass
@@ -125,14 +142,15 @@ class Stack:
 
 
 @contextlib.asynccontextmanager
-async def a_stack(folder, starter, redis, *, clients=None, behind=None, redis_url=None):
+async def a_stack(folder, starter, redis, *, clients=None, behind=None, redis_url=None, speaks="websocket"):
     """Start a Stack whose web-2 has the faults `clients` before its clients and `behind` before its Redis.
 
-    `redis_url` is another Redis for it. The context's value is the stack and the proxy before Redis.
+    `redis_url` is another Redis for it, `speaks` how its clients are spoken to. The context's value is the stack and
+    the proxy before Redis.
     """
     made = Stack(folder, starter, redis)
     front = Proxy(
-        Address.of(str(folder / "web-2.sock")), Address.of(str(folder / "own/web-2.sock")), clients or Faults()
+        Address.of(str(folder / "web-2.sock")), Address.of(str(folder / "own/web-2.sock")), clients or Faults(), speaks
     )
     back_path = folder / "redis-of-web-2.sock"
     back = Proxy(Address.of(str(back_path)), Address.of(str(redis.path)), behind or Faults(), "redis")

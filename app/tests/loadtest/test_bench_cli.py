@@ -64,6 +64,7 @@ def test_a_missing_program_is_told(monkeypatch, capsys):
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
     ids=["Ctrl-C", "SIGTERM", "SIGKILL"],
 )
+@pytest.mark.slow
 def test_an_end_in_the_middle_leaves_no_server(number, code):
     """Redis and the measured server end with the benchmark, however that ends."""
     started = subprocess.Popen(COMMAND, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -135,5 +135,5 @@ def test_an_audience_lets_its_descriptors_go(room):
     with crowd(room.path, "/") as clients:
         for size in (2, 3):
             clients.connect(size - len(clients.connections))
-            with contextlib.closing(Audience(clients)) as receivers:
+            with contextlib.closing(Audience(clients.connections)) as receivers:
                 assert receivers.faults(receivers.publish(2, rate=200)) == ""

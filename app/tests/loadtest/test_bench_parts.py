@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.context import Bench
-from bench.parts import connect, edge, sockets, storm
+from bench.parts import connect, edge, sockets, storm, streams
 from bench.sides import OTHERS, redis
 from fleet.progress import Progress
 
@@ -46,6 +46,15 @@ def test_other_servers(bench, monkeypatch, side):
     handshake, _ = connect.figures(bench, side)
     assert not handshake.void
     assert handshake.value > 0
+
+
+def test_event_streams(bench, monkeypatch):
+    """A stream costs more than nothing, for each delivery and while it idles; each gets all that was published."""
+    monkeypatch.setattr(streams, "STREAMS", 40)
+    monkeypatch.setattr(streams, "WARM", 10)
+    monkeypatch.setattr(streams, "PUBLICATIONS", 5)
+    for name, (ours, _) in believed(streams.rows(bench)).items():
+        assert ours > 0, name
 
 
 def test_a_storm(bench, monkeypatch):

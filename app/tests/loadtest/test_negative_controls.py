@@ -5,12 +5,13 @@ import re
 
 import pytest
 
+from proof.faults import SPEAKS
 from proof.lane import Faults
 from proof.result import Verdict
-from tests.loadtest.stacks import Watched, a_stack
+from tests.loadtest.stacks import Forger, Watched, a_stack
 from tests.replicas import folder, start  # noqa: F401  # fixtures
 
-pytestmark = [pytest.mark.cluster, pytest.mark.fault, pytest.mark.slow]
+pytestmark = pytest.mark.cluster
 
 FRAMES = b'"publication"'
 MESSAGES = b"chat.proof-"
@@ -45,6 +46,26 @@ async def test_one_frame_in_a_thousand_is_noticed(folder, start, own_redis, faul
     assert sum(getattr(count, field) for count in run.wrong.values()) == happened
     others = {"lost", "doubled", "disordered"} - {field}
     assert not any(getattr(count, name) for count in run.wrong.values() for name in others)
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        ((b'xx."', b'xy."'), r"At \d+ offsets something else was delivered than was published there"),
+        ((b'-big"', b'-bug"'), r"\d+ deliveries went to clients that are not in the publication's group"),
+    ],
+    ids=["text", "group"],
+)
+async def test_a_forged_publication_is_noticed(folder, start, own_redis, monkeypatch, forgery):  # noqa: F811
+    """It came once and in its order, and is not what was published, or not for this group."""
+    change, told = forgery
+    forger = type("Forging", (Forger,), {"change": change})
+    monkeypatch.setitem(SPEAKS, "forged", forger)
+    async with a_stack(folder, start, own_redis, speaks="forged") as (stack, _):
+        run = await stack.prove("BigRoomUser")
+    assert forger.met > 10 * forger.EVERY
+    assert run.code == 1, run.shown
+    assert any(re.search(told, reason) for reason in run.result.reasons), run.result.reasons
 
 
 async def test_a_replica_that_is_cut_from_redis_is_noticed(folder, start, own_redis):  # noqa: F811

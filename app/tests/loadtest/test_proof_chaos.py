@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from proof.chaos import COMMANDS, parse, schedule
+from proof.chaos import COMMANDS, Chaos, parse, schedule
 
 
 def test_what_has_no_time_is_spread_over_the_run():
@@ -31,3 +31,16 @@ def test_anything_else_is_told(text):
     """The sentence lists what there is."""
     with pytest.raises(argparse.ArgumentTypeError, match=", ".join(COMMANDS)):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (9.0, "the run ended before second 10: let it run longer."),
+        (50.0, "what was done before it took to the end of the run: let it run longer."),
+    ],
+)
+def test_what_was_not_done_is_told_with_its_reason(now, told):
+    """Its time had not come, or something else was still under way."""
+    [event] = Chaos([(10.0, "reload")], lambda: now).finish()
+    assert (event.name, event.failed, event.detail) == ("reload", True, told)

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,3 +29,9 @@ def test_the_quickest_exchange_is_believed():
 def test_a_corrected_clock_tells_the_masters_time():
     """In microseconds, and an hour ahead is an hour back."""
     assert abs(Clock(3600).now() - (Clock().now() - 3600 * 10**6)) < 10**6
+
+
+def test_what_is_sent_behind_a_moment_is_so_for_every_process():
+    """Whose clock may be a little behind or ahead."""
+    clock = Clock(doubt=0.25)
+    assert clock.passed() - clock.now() == pytest.approx(250_000, abs=100_000)

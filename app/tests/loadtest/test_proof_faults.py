@@ -19,8 +19,6 @@ from proof.lane import Faults
 from tests.redises import eventually
 from tests.replicas import LIMIT, folder, start  # noqa: F401  # fixtures
 
-pytestmark = pytest.mark.fault
-
 LOADTEST = Path(__file__).resolve().parents[3] / "loadtest"
 COUNT = 40
 END = "the last"

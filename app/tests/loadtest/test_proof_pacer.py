@@ -1,7 +1,12 @@
 from collections import Counter
 from dataclasses import dataclass
+from types import SimpleNamespace
 
-from proof.pacer import Wheel
+import gevent
+import pytest
+
+from proof.clock import Clock
+from proof.pacer import Pacer, Wheel
 
 
 @dataclass(eq=False)
@@ -53,3 +58,24 @@ def test_who_is_likely_to_be_cut_off_speaks_where_nobody_else_is():
     assert turns(wheel, 1) == [shaky]
     wheel.remove(shaky, "web-1")
     assert turns(wheel, 1) == [None]
+
+
+class Refuser(Speaker):
+    """It can't."""
+
+    def publish(self, due):
+        raise OSError("no way")
+
+
+@pytest.mark.parametrize(("speaker", "failed"), [(Refuser("chat.a"), True), (None, False)])
+def test_a_pacer_that_failed_is_known(speaker, failed):
+    """One that was stopped has not failed."""
+    pacer = Pacer(SimpleNamespace(workers=1, rate=1000, index=0, publishers=1), Clock())
+    if speaker is not None:
+        pacer.wheel.add(speaker, "web-1")
+    pacer.start()
+    with gevent.Timeout(30):
+        while failed and not pacer.has_failed:
+            gevent.sleep(0.001)
+    pacer.stop()
+    assert pacer.has_failed is failed

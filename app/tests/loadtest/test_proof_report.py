@@ -1,19 +1,17 @@
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
 from proof import axis, report
 from proof.curve import charts
 from proof.grid import State
-from proof.report import PAGE
+from proof.report import FAMILY, PAGE, ROOTS
 from proof.result import Latency, Verdict
 from tests.demos.conftest import launched
 from tests.loadtest.results import EMPTY, LOST, SAMPLES, SLOW, SWAPPED, UNASKED, a_cell, a_result
 
 CSS = (PAGE / "report.css").read_text()
-FAMILY = Path(__file__).resolve().parents[2] / "fanout/static/fanout/page.css"
 
 
 class Markup(HTMLParser):
@@ -168,22 +166,25 @@ def test_times_are_written_as_people_do():
 
 def palettes():
     """The custom properties of the style sheet: light, and dark where it differs."""
-    light, dark = ({}, {})
-    for palette, root in zip((light, dark), re.findall(r":root \{(.*?)\}", CSS, re.DOTALL), strict=True):
-        palette.update(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", root))
+    family, own = tokens(FAMILY.read_text()), tokens(CSS)
+    light, dark = ({**theirs, **mine} for theirs, mine in zip(family, own, strict=True))
     return {"light": light, "dark": light | dark}
 
 
+def tokens(css):
+    """Name and value of each custom property: for light, and for dark."""
+    return [dict(re.findall(r"--([\w-]+): (.*?);", root)) for root in ROOTS.findall(css)]
+
+
 def test_the_report_is_of_one_family_with_the_pages():
-    """What it shares with the pages' style sheet has the same value there."""
-    for mine, theirs in zip(*(re.findall(r":root \{(.*?)\}", css, re.DOTALL) for css in (CSS, FAMILY.read_text())),
-                            strict=True):  # fmt: skip
-        shared = dict(re.findall(r"--([\w-]+): (.*?);", theirs))
-        own = dict(re.findall(r"--([\w-]+): (.*?);", mine))
-        assert {name: own[name] for name in own if name in shared} == {
-            name: value.split(" /*")[0] for name, value in shared.items() if name in own
-        }
-        assert len(own.keys() & shared.keys()) >= 11
+    """Colours and type are those of the pages' own style sheet; the report's repeats none of them, and lacks none."""
+    for mine, theirs in zip(tokens(CSS), tokens(FAMILY.read_text()), strict=True):
+        assert mine.keys().isdisjoint(theirs)
+    text = report.style()
+    defined = set(re.findall(r"--([\w-]+):", text + report.render(a_result())))
+    assert set(re.findall(r"var\(--([\w-]+)", text)) <= defined
+    assert tokens(FAMILY.read_text())[0]["paper"] in text
+    assert text.count("prefers-color-scheme: dark") == text.count("@media screen and (prefers-color-scheme: dark)") == 2
 
 
 def luminance(colour):

@@ -55,6 +55,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "back" in self.path and (place := self.headers["X-Send-Back"]):
             self.send_back(place)
             return
+        if self.path == "/shakes" and "Upgrade" in self.headers:
+            self.shake()
+            return
         if self.path.startswith("/events"):
             self.stream()
             return
@@ -78,6 +81,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("X-Accel-Redirect", place)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def shake(self):
+        """Switch protocols, and say back what comes."""
+        self.send_response(101)
+        self.send_header("Upgrade", self.headers["Upgrade"])
+        self.send_header("Connection", "Upgrade")
+        self.end_headers()
+        self.close_connection = True
+        self.connection.settimeout(10)
+        self.connection.sendall(self.connection.recv(100))
 
     def stream(self):
         """Send one event, then stay silent until the client goes."""

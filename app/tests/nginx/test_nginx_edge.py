@@ -8,6 +8,10 @@ import time
 
 import pytest
 
+from tests.busy import slowed
+
+from .conftest import Replica, a_free_port
+
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 NOBODY = 65534
@@ -143,11 +147,50 @@ def test_operations_are_for_this_machine_alone(make_edge):
     edge = make_edge(trusted_proxies=("127.0.0.1/32",))
     edge.start("web-1")
     outside = {"X-Forwarded-For": "198.51.100.7"}
-    for path in ("/readyz", "/metrics", "/ops/x"):
+    for path in ("/readyz", "/version", "/metrics", "/ops/x", "/ops/replicas/web-1/metrics", "/ops/nginx"):
         assert edge.request(path)[0] == 200
         assert edge.request(path, headers=outside)[0] == 403
     assert edge.request("/healthz", headers=outside)[0] == 200
     assert edge.request("/metrics-of-mine", headers=outside)[0] == 200
+    assert edge.request("/ops/", headers=outside)[0] == 200  # a page with a log-in
+
+
+def test_a_replica_is_asked_by_its_name(edge):
+    """Through its own socket, whichever is next in turn; one that is not there is a 502, and blacks nobody out."""
+    edge.start("web-1", "web-2")
+    for name in ("web-1", "web-2", "web-2", "web-1"):
+        status, headers, body = edge.request(f"/ops/replicas/{name}/metrics")
+        assert (status, headers["X-Replica"], json.loads(body)["path"]) == (200, name, "/metrics")
+    assert edge.request("/ops/replicas/web-3/metrics")[0] == 502
+    assert edge.request("/ops/replicas/web-1/readyz")[0] == 200
+
+
+def test_the_worker_is_asked_through_its_socket(make_edge):
+    """By this machine alone."""
+    edge = make_edge(trusted_proxies=("127.0.0.1/32",))
+    edge.replicas["worker"] = Replica(edge.folder, "worker")  # above the replicas' sockets, as natively
+    assert json.loads(edge.request("/ops/worker/metrics")[2])["path"] == "/metrics"
+    assert edge.request("/ops/worker/metrics", headers={"X-Forwarded-For": "198.51.100.7"})[0] == 403
+
+
+@pytest.mark.parametrize("path", ["web-1/", "web-1/x", "web-1/metrics/x", "..%2fweb-1/metrics", "web-1.sock/metrics"])
+def test_of_a_replica_only_four_things_are_asked(edge, path):
+    """Everything else goes to the replicas as it is, which know no such page."""
+    edge.start("web-1")
+    assert json.loads(edge.request(f"/ops/replicas/{path}")[2])["path"].startswith("/ops/replicas/")
+
+
+def test_the_port_for_the_inside_has_the_operations_and_nothing_else(make_edge):
+    """There nobody's address matters; who asks is told apart by the Host header, as it was asked for."""
+    inside = a_free_port()
+    edge = make_edge(inside_port=inside)
+    edge.start("web-1")
+    edge.port = inside
+    told = json.loads(edge.request("/ops/replicas/web-1/metrics", headers={"Host": "nginx:8081"})[2])
+    assert (told["path"], told["headers"]["Host"]) == ("/metrics", "nginx:8081")
+    assert b"Active connections" in edge.request("/ops/nginx")[2]
+    for path in ("/", "/healthz", "/static/app.js", "/ws/", "/metrics"):
+        assert edge.request(path)[0] == 404
 
 
 def test_hashed_files_are_cached_for_ever(edge):
@@ -194,11 +237,58 @@ def test_a_static_folder_may_lie_behind_a_link(make_edge, folder):
     assert make_edge(static=folder / "link").request("/static/app.js")[2] == b"plain"
 
 
-@pytest.mark.parametrize("path", ["/static/none.js", "/static/a%0a2026/11/22 [error] forged", "/static/%1b[2J"])
-def test_a_client_writes_nothing_into_the_error_log(edge, path):
-    """Neither by asking for what is not there nor by control characters."""
-    assert edge.raw(f"GET {path.replace(' ', '%20')} HTTP/1.1").split()[1] in (b"400", b"404")
+@pytest.mark.parametrize(
+    ("request_line", "headers", "status"),
+    [
+        ("GET /static/none.js HTTP/1.1", (), b"404"),
+        ("GET /static/app.js/none HTTP/1.1", (), b"404"),
+        (f"GET /static/{'a' * 300} HTTP/1.1", (), b"404"),
+        ("GET /static/ HTTP/1.1", (), b"404"),
+        ("GET /static/folder/ HTTP/1.1", (), b"404"),
+        ("GET /static/a%0a2026/11/22%20[error]%20forged HTTP/1.1", (), b"400"),
+        ("GET /static/%1b[2J HTTP/1.1", (), b"400"),
+        ("GET /static/../../etc HTTP/1.1", (), b"400"),
+        ("POST / HTTP/1.1", ("Content-Length: 1000000",), b"413"),
+        ("POST /static/app.js HTTP/1.1", ("Content-Length: 00002000000",), b"413"),
+        ("POST / HTTP/1.1", (f"Content-Length: {'9' * 40}",), b"400"),
+        ("POST / HTTP/1.1", ("Transfer-Encoding: gzip",), b"501"),
+        ("GET / HTTP/1.1", ("Host: y",), b"400"),
+        ("GET / HTTP/3.0", (), b"505"),
+        ("CONNECT x:80 HTTP/1.1", (), b"400"),
+        ("TRACE / HTTP/1.1", (), b"405"),
+        ("\x16\x03\x01 nothing", (), b"400"),
+    ],
+)
+def test_a_client_writes_nothing_into_the_error_log(edge, request_line, headers, status):
+    """By asking for what is not there or not allowed, by control characters, by what is no request."""
+    (edge.folder / "static/folder").mkdir()
+    assert edge.raw(request_line, *headers).split()[1] == status
     assert (edge.folder / "error.log").read_text() == ""
+
+
+def test_who_asks_from_outside_writes_nothing_into_the_error_log(make_edge):
+    """What is for this machine alone is refused without a line: anybody could write as many as he likes."""
+    edge = make_edge(trusted_proxies=("127.0.0.1/32",))
+    for path in ("/metrics", "/readyz", "/ops/x", "/ops/nginx", "/ops/replicas/web-1/metrics", "/ops/worker/metrics"):
+        assert edge.request(path, headers={"X-Forwarded-For": "198.51.100.7"})[0] == 403
+    assert (edge.folder / "error.log").read_text() == ""
+
+
+WRITES = {
+    "chunks that are none": b"zz\r\n",
+    "a chunk that is too large": b"200000\r\nx",
+}
+
+
+@pytest.mark.parametrize("body", WRITES)
+def test_what_a_client_can_write_is_a_line_for_a_request(edge, body):
+    """SECURITY.md names what is left: it ends the connection, and whoever keeps the log bounds it."""
+    edge.start("web-1")
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as link:
+        link.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + WRITES[body])
+        assert link.recv(4096).split()[1] in (b"400", b"413")
+    (line,) = (edge.folder / "error.log").read_text().splitlines()
+    assert "[error]" in line
 
 
 def test_responses_are_compressed_on_the_fly(edge):
@@ -267,6 +357,30 @@ def test_the_access_log_says_who_answered(edge):
     assert len(line["request_id"]) == 32
 
 
+def test_a_requests_id_is_the_same_in_the_log_and_at_the_replica(make_edge):
+    """Each gets its own; a client's is not heard, a trusted proxy's is, if it can be one."""
+    trusting, given = make_edge(trusted_proxies=("127.0.0.1/32",)), "a1b2c3d4-e5f6.7890_x"
+    trusting.start("web-1")
+    assert trusting.told(headers={"X-Request-ID": given})["X-Request-ID"] == given
+    for bad in ("short", "x" * 65, 'a"b\\c d;e,f', "a1b2c3d4 e5f6"):
+        made = trusting.told(headers={"X-Request-ID": bad})["X-Request-ID"]
+        assert len(made) == 32
+    trusting.process.send_signal(signal.SIGQUIT)
+    trusting.process.wait(timeout=10)
+    assert {given, made} < {line["request_id"] for line in trusting.log()}
+
+
+def test_a_clients_own_id_is_not_heard(edge):
+    """Two requests under one id would be one in the logs; the answer that nginx gives itself names the id, too."""
+    edge.start("web-1")
+    ids = {edge.told(headers={"X-Request-ID": "a1b2c3d4e5f6"})["X-Request-ID"] for _ in range(2)}
+    assert len(ids) == 2
+    assert {len(name) for name in ids} == {32}
+    edge.stop("web-1")
+    status, headers, _ = edge.request("/", headers={"X-Request-ID": "a1b2c3d4e5f6"})
+    assert (status, len(headers["X-Request-ID"])) == (502, 32)
+
+
 def test_a_body_too_large_is_refused(edge):
     """Before it reaches a replica."""
     edge.start("web-1")
@@ -282,4 +396,4 @@ def test_a_new_replica_is_seen_within_seconds(edge):
     edge.start("web-2")
     begin = time.monotonic()
     while edge.request("/")[1]["X-Replica"] != "web-2":
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 5 * slowed()

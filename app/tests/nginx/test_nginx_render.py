@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from fleet import nginx, packages
+from fleet.kubernetes import edge as pod_edge
+from fleet.limits import ClientLimits
 from fleet.options import REPOSITORY
 from fleet.quality import check_nginx
 
@@ -19,17 +21,30 @@ EDGE = nginx.Edge(
     connections=1024,
 )
 SECURE = replace(EDGE, tls=nginx.Tls(8443, "/etc/certificate.pem", "/etc/key.pem"))
+ONLY = replace(EDGE, tls=nginx.Tls(8443, "/etc/certificate.pem", "/etc/key.pem", only_at=":8443", hsts="max-age=9"))
 SNIPPETS = sorted((REPOSITORY / "nginx/snippets").glob("*.conf"))
 DIRECTIVE = re.compile(r"^ *[a-z_]+ [^#]*[;{]$")
 
 
 def test_it_is_one_whole_file():
     """Nothing is left to include or to fill in, and each snippet is in it once."""
-    text = nginx.render(SECURE)
-    assert "@{" not in text
-    assert not re.search(r"^\s*include", text, re.MULTILINE)
+    text = nginx.render(replace(SECURE, inside_port=8081, limits=ClientLimits()))
+    only = nginx.render(replace(ONLY, limits=ClientLimits()))
+    assert "@{" not in text + only
+    assert not re.search(r"^\s*include", text + only, re.MULTILINE)
     for snippet in SNIPPETS:
-        assert text.count(f"# ---- snippets/{snippet.name}\n") == 1
+        assert text.count(f"# ---- snippets/{snippet.name}\n") == (snippet.stem != "redirect")
+    assert only.count("# ---- snippets/redirect.conf\n") == 1
+
+
+def test_a_pods_nginx_has_its_own_values():
+    """As many workers as replicas, whatever the node has; places for its replicas alone; trust named at its start."""
+    text = nginx.render(pod_edge.values())
+    assert re.findall(r"^worker_processes (.*);$", text, re.MULTILINE) == ["2"]
+    assert len(re.findall(r'server "unix:', text)) == pod_edge.REPLICAS
+    assert re.findall(r'^\s*include "(.*)";$', text, re.MULTILINE) == [
+        "/etc/nginx/trusted/addresses.conf", "/etc/nginx/trusted/scheme.conf",
+    ]  # fmt: skip
 
 
 def test_rendering_is_pure():
@@ -56,6 +71,31 @@ def test_tls_is_there_only_when_it_was_asked_for():
     assert listens == ["127.0.0.1:8080", "[::1]:8080", "127.0.0.1:8443 ssl http2", "[::1]:8443 ssl http2"]
     assert 'ssl_certificate "/etc/certificate.pem";' in nginx.render(SECURE)
     assert not re.search(r"^ *ssl_|tls\.conf", nginx.render(EDGE), re.MULTILINE)
+
+
+def test_where_tls_is_the_only_way_in_the_plain_port_has_a_server_of_its_own():
+    """Each address is listened on once, and the names of headers stay where there is nothing to say."""
+    listens = re.findall(r"^ *listen (.*) backlog=4096;", nginx.render(ONLY), re.MULTILINE)
+    assert sorted(listens) == sorted([
+        "127.0.0.1:8080", "[::1]:8080", "127.0.0.1:8443 ssl http2", "[::1]:8443 ssl http2",
+    ])  # fmt: skip
+    assert "return 308 https://$host:8443$request_uri;" in nginx.render(ONLY)
+    assert '"max-age=9"' in nginx.render(ONLY)
+    assert "max-age=9" not in nginx.render(SECURE)
+    assert "return 308" not in nginx.render(SECURE)
+
+
+def test_another_certificate_under_the_same_path_is_another_configuration():
+    """So that `make up` has it taken up."""
+    renewed = replace(ONLY, tls=replace(ONLY.tls, digest="0123"))
+    assert nginx.render(renewed) != nginx.render(ONLY)
+
+
+def test_the_port_for_the_inside_is_there_only_where_it_was_asked_for():
+    """A container has it; a machine of its own has loopback addresses."""
+    listens = re.findall(r"^ *listen (\S+)", nginx.render(replace(EDGE, inside_port=8081)), re.MULTILINE)
+    assert sorted(listens) == ["127.0.0.1:8080", "127.0.0.1:8081", "[::1]:8080", "[::1]:8081"]
+    assert "inside.conf" not in nginx.render(EDGE)
 
 
 def test_nobody_is_trusted_unless_named():

@@ -69,6 +69,7 @@ def until(name, opened):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["goes", "dies"])
 @pytest.mark.parametrize("kind", ["client", "stream"])
+@pytest.mark.slow
 def test_a_replica_that_is_back_gets_its_share_of_those_who_stay(fleet, kind, number):
     """Nginx holds it for dead until a request to it has ended: its first one is sent back, and so ends."""
     fleet.start("web-1")

@@ -55,6 +55,28 @@ def test_the_status_decides(tmp_path, monkeypatch, capsys, status, code):
     assert capsys.readouterr().out == "{}\n"
 
 
+def test_a_replica_is_asked_by_its_path(tmp_path, capsys):
+    """In a pod replicas share one table of sockets; whether it is alive is another question than whether it serves."""
+    path, asked = str(tmp_path / "web-2.sock"), []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+
+        def serve():
+            for status in ("503 Service Unavailable", "200 OK"):
+                link, _ = server.accept()
+                with link:
+                    asked.append(link.recv(1000).split()[1])
+                    link.sendall(f"HTTP/1.0 {status}\r\n\r\n{{}}".encode())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert [probe.main([path]), probe.main(["--alive", path])] == [1, 0]
+        thread.join()
+    assert asked == [b"/readyz", b"/healthz"]
+    assert capsys.readouterr().out == "{}\n{}\n"
+
+
 def test_nobody_there_is_ill(tmp_path, monkeypatch, capsys):
     """A sentence says which of the two it is: nothing listens, or what listens is dead."""
     monkeypatch.setattr(probe, "listener", lambda _: None)

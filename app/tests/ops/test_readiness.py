@@ -52,6 +52,15 @@ def test_draining_is_stronger_than_everything(redis):
     assert with_checks(redis).state(draining=True) == "draining"
 
 
+@pytest.mark.parametrize(("late", "state"), [(0.0, "ready"), (1.9, "ready"), (2.1, "stuck")])
+def test_a_loop_that_hardly_turns_is_stuck(late, state):
+    """Clients are better off elsewhere; but who drains says so."""
+    probe = with_checks(OK)
+    probe.lag._late = late
+    assert probe.state(draining=False) == state
+    assert probe.state(draining=True) == "draining"
+
+
 # -- probes in this process ----------------------------------------------------------------------------
 
 
@@ -112,6 +121,15 @@ async def test_a_layer_that_is_away_is_told_in_its_own_words(probed):
     assert (await probed.following(None))["redis"] == OK
 
 
+async def test_why_redis_is_away_is_told(probed):
+    """By what the network or Redis said; clients are told no more than that it is."""
+    away = Unavailable("Redis is away.")
+    away.__cause__ = ConnectionRefusedError("Error 111 connecting to redis:6379.")
+    assert (await probed.following(away))["redis"] == "Redis can't be reached: Error 111 connecting to redis:6379."
+    away.__cause__ = TimeoutError()
+    assert (await probed.following(away))["redis"] == "Redis can't be reached: no answer in time"
+
+
 async def test_a_publication_that_does_not_come_back_is_told(probed):
     """A reader that hears nothing is no reader."""
     assert (await probed.following("silence"))["redis"] == "a publication did not come back within 0.05 s"
@@ -123,6 +141,28 @@ async def test_an_error_that_nobody_thought_of_does_not_end_the_probes(probed, c
     assert (await probed.following(RuntimeError("surprise")))["redis"] == "the probe failed: RuntimeError: surprise"
     assert "Traceback" in caplog.text
     assert (await probed.following(None))["redis"] == OK
+
+
+async def test_a_database_that_goes_is_told_and_comes_back(probed, monkeypatch):
+    """It is asked again and again once its schema is current, and the schema again after an outage."""
+    said = ["the database does not answer: gone"]
+
+    async def database_state():
+        return said[0]
+
+    monkeypatch.setattr(readiness, "DATABASE_EVERY", 0)
+    monkeypatch.setattr(readiness, "database_state", database_state)
+    monkeypatch.setattr(readiness, "schema_state", database_state)
+    probed._look_at = 0.0
+    assert (await probed.following(None))["database"] == said[0]
+    said[0] = OK
+    assert (await probed.following(None))["database"] == OK
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_database_that_answers_is_well():
+    """One question without a table."""
+    assert await readiness.database_state() == OK
 
 
 async def test_a_probe_that_was_stopped_starts_no_more_publications(probed):

@@ -167,6 +167,7 @@ async def command(socket, send, verb, *values):
                 await changed.wait_for(lambda: len(room) == values[0])
             socket.send(b"done")
         case "close":
+            socket.broadcaster.broadcast({socket}, [b"early"], 1 << 20)
             await send({"type": "websocket.close", "code": 1000})
             socket.send(b"late")
             socket.broadcaster.broadcast({socket}, [b"late"], 1 << 20)

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -43,6 +45,23 @@ def test_a_name_and_a_folder_make_the_socket(scripted):
     assert replica.get()[0] == 200
     assert oct(replica.path.stat().st_mode & 0o777) == "0o660"
     assert sorted(path.name for path in scripted.folder.iterdir()) == ["web-1.sock"]
+
+
+def test_a_pod_stands_before_the_name(scripted):
+    """Every pod has a web-1: over the fleet replicas are told apart by both, and the socket is the slot's."""
+    server = scripted.python(
+        "server", APPLICATION, "--socket-dir", scripted.folder, "--name", "web-1", "--pod", "web-5c9-x7"
+    )
+    server.said(r"web-5c9-x7-web-1 listens on")
+    server.path = scripted.folder / "web-1.sock"
+    assert server.get()[1]["X-Replica"] == "web-5c9-x7-web-1"
+
+
+def test_a_malformed_pod_is_told_in_one_sentence(scripted):
+    """It would end the header that carries it."""
+    code, stderr = run(scripted, APPLICATION, "--socket-dir", scripted.folder, "--pod", "a\r\nb")
+    assert code == 1
+    assert sentences(stderr) == [r"Cannot start: --pod 'a\r\nb' must be letters, digits, - _ and ., for example web-1."]
 
 
 def test_without_a_name_the_first_free_slot_is_taken(scripted):
@@ -374,3 +393,28 @@ async def test_our_extensions_are_absent_elsewhere(scripted, script):
     for server, extensions in servers.items():
         async with server.websocket(script({"type": "websocket.accept"})):
             assert server.said(r"noted: connect websocket.connect (.*)")[1] == str(extensions)
+
+
+CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="other accounts need root and setpriv")
+def test_a_socket_is_reached_by_its_group_alone(scripted):
+    """As in a container: the folder is 0750, and nginx is in the replicas' group; a stranger does not get in."""
+    replica = scripted.replica(APPLICATION)
+    nginx, strangers = 10002, 10003
+    os.chown(replica.path, -1, nginx)
+    replica.path.parent.chmod(0o750)
+    os.chown(replica.path.parent, -1, nginx)
+
+    def connects(account, group):
+        words = ["setpriv", "--reuid", str(account), "--regid", str(group), "--clear-groups"]
+        command = [*words, "/usr/bin/python3", "-c", CONNECT, str(replica.path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 or "PermissionError" in done.stderr, done.stderr
+        return done.returncode == 0
+
+    assert connects(nginx, nginx)
+    assert not connects(strangers, strangers)
+    replica.path.parent.chmod(0o755)
+    assert not connects(strangers, strangers), "the socket itself is closed to others, too"

@@ -42,6 +42,11 @@ class Container:
         """Return whether its process is there and goes on."""
         return self.status == "running"
 
+    @property
+    def has_ports(self) -> bool:
+        """Return whether what it publishes is taken by itself: also while it is paused."""
+        return self.status in ("running", "paused")
+
     def ill(self) -> str:
         """Return what is wrong, in words; nothing when it runs."""
         if self.status == "running":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fleet.compose import containers, replicas
 from fleet.errors import UsageError
+from fleet.state import WORKER
 
 if TYPE_CHECKING:
     from fleet.compose.project import Project
@@ -39,8 +40,12 @@ def _end_in_order(project: Project, listed: list[containers.Container], progress
     if web := containers.of(listed, replicas.WEB):
         with progress.step(f"drain {len(web)} replicas"):
             replicas.stop(project, web)
-    # 2. nginx ends its last responses, Redis and PostgreSQL write their files; and what a profile has started.
-    if others := [container.id for container in listed if container.service != replicas.WEB]:
+    # 2. The worker lets go of what it does; what it has not copied stays in Redis.
+    if workers := containers.of(listed, WORKER):
+        with progress.step("end the worker"):
+            replicas.stop(project, workers)
+    # 3. nginx ends its last responses, Redis and PostgreSQL write their files; and what a profile has started.
+    if others := [container.id for container in listed if container.service not in (replicas.WEB, WORKER)]:
         with progress.step("end nginx, Redis and PostgreSQL"):
             project.engine.call("stop", *others)
             project.engine.call("rm", "--force", *others)

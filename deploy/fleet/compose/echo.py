@@ -11,7 +11,10 @@ import os
 import secrets
 import socket
 import struct
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 SECONDS = 5.0
 SWITCHING = " 101 "
@@ -23,10 +26,10 @@ PATH = "/ws/chat/fleet-{}/"
 """A room of its own, so that nobody in the lobby reads it."""
 
 
-def echo(address: str, port: int, host: str) -> str:
+def echo(address: str, port: int, host: str, trust: ssl.SSLContext | None = None) -> str:
     """Send one message and get it back; return the replica that took it. Raise OSError or ValueError."""
     sent = secrets.token_hex(8)
-    with socket.create_connection((address, port), timeout=SECONDS) as link, link.makefile("rb") as answers:
+    with _connect(address, port, trust) as link, link.makefile("rb") as answers:
         link.sendall(_handshake(PATH.format(sent), host))
         replica = _shaken(answers)
         link.sendall(frame(json.dumps({"message": sent}).encode()))
@@ -34,6 +37,11 @@ def echo(address: str, port: int, host: str) -> str:
     if received.get("message") != sent:
         raise ValueError(f"sent {sent}, received {received}")
     return replica
+
+
+def _connect(address: str, port: int, trust: ssl.SSLContext | None) -> socket.socket:
+    link = socket.create_connection((address, port), timeout=SECONDS)
+    return trust.wrap_socket(link) if trust else link
 
 
 def frame(text: bytes) -> bytes:

@@ -85,9 +85,11 @@ class Engine:
             return str(error)
         return ""
 
-    def call(self, *arguments: str, seconds: float | None = None, variables: Mapping[str, str] | None = None) -> str:
-        """Return what a command prints. Raise EngineError when it fails or takes longer than `seconds`."""
-        return run([self.program, *arguments], {**self.environ, **(variables or {})}, seconds)
+    def call(
+        self, *arguments: str, seconds: float | None = None, variables: Mapping[str, str] | None = None, given: str = ""
+    ) -> str:
+        """Return what a command prints, `given` on its input. Raise EngineError when it fails or takes longer."""
+        return run([self.program, *arguments], {**self.environ, **(variables or {})}, seconds, given)
 
     def inspect(self, names: Sequence[str]) -> list[dict[str, Any]]:
         """Return what the engine knows of containers; one that has just gone is left out."""
@@ -100,12 +102,12 @@ class Engine:
         return list(json.loads(done.stdout or "[]"))
 
 
-def run(command: Sequence[str], environ: Mapping[str, str], seconds: float | None = None) -> str:
+def run(command: Sequence[str], environ: Mapping[str, str], seconds: float | None = None, given: str = "") -> str:
     """Return what a command prints. Raise EngineError with the sentence when it fails."""
     name = " ".join(command[:2])
     try:
         done = subprocess.run(
-            command, env=environ, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=seconds, check=False
+            command, env=environ, capture_output=True, text=True, input=given, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
         raise EngineError(f"`{name}` takes longer than {seconds:g} s: the container engine hangs, {NATIVE}.") from None

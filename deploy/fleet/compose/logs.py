@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from fleet.compose import containers, replicas
 from fleet.errors import NothingRunsError, UsageError
-from fleet.logs import TAIL_LINES, is_expected, printable
+from fleet.logs import TAIL_LINES, is_expected, printable, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 ACCESS = "access"
 """A line for each request hides everything else: shown only when asked for."""
 PREFIX = re.compile(r"^(\S+)( *)\| ?(.*)$")
-REQUEST = '{"time":"'  # how nginx/snippets/access-log.conf begins a line
+REQUEST = re.compile(r'\{"time":"[^"]*","request_id":')
+"""How nginx/snippets/access-log.conf begins a line; those of replicas go on with their level."""
 
 
 def logs(asked: Options, project: Project, _progress: Progress) -> int:
@@ -69,7 +70,8 @@ def show(lines: Iterable[str], output: TextIO, *, access: bool) -> None:
     for line in lines:
         prefix = PREFIX.match(line)
         said = prefix[3] if prefix else line
-        if is_expected(said) or said.startswith(REQUEST) != access:
+        if is_expected(said) or (REQUEST.match(said) is not None) != access:
             continue
-        output.write(f"{prefix[1]}{prefix[2]}| {printable(said)}\n" if prefix else f"{printable(said)}\n")
+        head = f"{prefix[1]}{prefix[2]}| " if prefix else ""
+        output.writelines(f"{head}{printable(told)}\n" for told in ([said] if access else readable(said)))
         output.flush()

@@ -5,15 +5,18 @@ JSON is YAML, and both versions of Compose merge it: lists of ports and volumes 
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from fleet import nginx
 from fleet.compose import edge
+from fleet.configuration import nginx_tls
 from fleet.state import DEFAULT_SLOTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fleet.limits import ClientLimits
     from fleet.state import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -31,9 +34,10 @@ def bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def is_own(settings: Settings) -> bool:
+def is_own(settings: Settings, limits: ClientLimits | None = edge.DEFAULT_LIMITS) -> bool:
     """Return whether nginx needs another configuration than its image brings."""
-    return bool(settings.slots != DEFAULT_SLOTS or settings.trusted_proxies or settings.tls_port)
+    is_other = limits != edge.DEFAULT_LIMITS
+    return bool(settings.slots != DEFAULT_SLOTS or settings.trusted_proxies or settings.tls_port or is_other)
 
 
 def folder(root: Path) -> Path:
@@ -41,19 +45,24 @@ def folder(root: Path) -> Path:
     return root / "nginx"
 
 
-def configuration(settings: Settings) -> str:
+def configuration(settings: Settings, limits: ClientLimits | None = edge.DEFAULT_LIMITS) -> str:
     """Return nginx' configuration for these settings."""
-    tls = nginx.Tls(edge.TLS_PORT, f"{FOLDER}/certificate.pem", f"{FOLDER}/key.pem") if settings.tls_port else None
-    return nginx.render(edge.values(settings.slots, settings.trusted_proxies, tls))
+    tls = nginx_tls(settings, edge.TLS_PORT, f"{FOLDER}/certificate.pem", f"{FOLDER}/key.pem")
+    return nginx.render(edge.values(settings.slots, settings.trusted_proxies, tls, limits))
 
 
-def render(root: Path, settings: Settings) -> dict[str, Any]:
+def is_public(settings: Settings) -> bool:
+    """Return whether anybody else than this machine reaches the fleet."""
+    return not all(ipaddress.ip_address(address).is_loopback for address in addresses(settings))
+
+
+def render(root: Path, settings: Settings, limits: ClientLimits | None = edge.DEFAULT_LIMITS) -> dict[str, Any]:
     """Return a second Compose file; an empty one when the first says it all."""
     more = [f"{bracketed(address)}:{settings.port}:{edge.PORT}" for address in addresses(settings)[1:]]
     if settings.tls_port:
         more += [f"{bracketed(address)}:{settings.tls_port}:{edge.TLS_PORT}" for address in addresses(settings)]
     service: dict[str, Any] = {"ports": more} if more else {}
-    if is_own(settings):
+    if is_own(settings, limits):
         service["volumes"] = [f"{folder(root)}:{FOLDER}:ro"]
         service["command"] = ["-e", "stderr", "-p", str(edge.PREFIX), "-c", f"{FOLDER}/nginx.conf"]
     return {"services": {"nginx": service}} if service else {}

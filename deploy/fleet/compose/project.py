@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fleet import state
+from fleet import limits, state
 from fleet.compose import engine, override
 from fleet.compose.engine import NATIVE, Engine, EngineError
 from fleet.environment import PREFIX, read_file
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from fleet.limits import ClientLimits
     from fleet.state import Run, Settings
 
 FILE = REPOSITORY / "compose.yaml"
@@ -92,13 +93,14 @@ class Project:
         """Keep the settings, and write what Compose reads."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         state.store(self.memory, settings)
-        overriding = override.render(self.root, settings)
+        values = self.values(settings, given)
+        overriding = override.render(self.root, settings, limits.of(values, limits.PRIVATE))
         if overriding:
             state.write_private(self.override, json.dumps(overriding, indent=2) + "\n")
         else:
             self.override.unlink(missing_ok=True)
         text = "# Written by `make`: docker compose --env-file this …\n"
-        text += "".join(f"{name}={quoted(value)}\n" for name, value in self.values(settings, given).items())
+        text += "".join(f"{name}={quoted(value)}\n" for name, value in values.items())
         state.write_private(self.variables_file, text)
 
     def recall(self) -> Settings:
@@ -150,7 +152,6 @@ class Project:
         addresses = override.addresses(settings)
         values = {
             "COMPOSE_PROJECT_NAME": self.name,
-            "COMPOSE_FILE": os.pathsep.join(self.files(settings)),
             "REPLICAS": str(settings.replicas),
             "PORT": str(settings.port),
             "BIND": override.bracketed(addresses[0]),
@@ -159,7 +160,14 @@ class Project:
             "EDGE_IMAGE": f"fanout-edge:{self.tag}",
             "LOAD_IMAGE": f"fanout-load:{self.tag}",
         }
-        return {**values, **{name: value for name, value in given.items() if name in names() - _BY_OPTION}}
+        if override.is_public(settings):  # whoever comes from a network beside this one is no part of it
+            values[limits.EXEMPT] = limits.NONE
+        values |= {name: value for name, value in given.items() if name in names() - _BY_OPTION}
+        return {**values, "COMPOSE_FILE": os.pathsep.join(self.files(settings, values))}
+
+    def limits(self) -> ClientLimits | None:
+        """Return what nginx refuses by itself."""
+        return limits.of(self.kept(), limits.PRIVATE)
 
     def given(self, env_file: Path) -> dict[str, str]:
         """Return the application's variables and Compose's, from `.env` and, over it, the shell. Raise FleetError."""
@@ -169,9 +177,10 @@ class Project:
         found = {**read_file(env_file, also=known), **shell}
         return {name: value for name, value in found.items() if value.strip()}
 
-    def files(self, settings: Settings) -> list[str]:
+    def files(self, settings: Settings, values: Mapping[str, str]) -> list[str]:
         """Return the Compose files, base first."""
-        more = [str(self.override)] if override.render(self.root, settings) else []
+        needed = override.render(self.root, settings, limits.of(values, limits.PRIVATE))
+        more = [str(self.override)] if needed else []
         return [str(FILE), *more]
 
     def compose(self, *arguments: str, seconds: float | None = None) -> str:
@@ -183,9 +192,13 @@ class Project:
         files = self.kept().get("COMPOSE_FILE", str(FILE)).split(os.pathsep)
         named = [word for file in files for word in ("--file", file)]
         return [
-            *program(self.engine, self.asked), "--project-name", self.name, "--project-directory", str(REPOSITORY),
+            *self.program(), "--project-name", self.name, "--project-directory", str(REPOSITORY),
             *(["--env-file", str(self.variables_file)] if self.variables_file.exists() else []), *named,
         ]  # fmt: skip
+
+    def program(self) -> list[str]:
+        """Return the command of Compose. Raise EngineError."""
+        return program(self.engine, self.asked, self.recall().compose)
 
     def environ(self) -> dict[str, str]:
         """Return the environment of Compose: what is in the file, and nothing of the shell's in its place."""
@@ -214,9 +227,13 @@ def quoted(value: str) -> str:
     return "'" + value.replace("'", "'\\''") + "'" if value else ""
 
 
-def program(engine: Engine, asked: str = "") -> list[str]:
-    """Return the command of Compose: the one that was asked for, else version 2, else version 1. Raise EngineError."""
-    choices = (tuple(asked.split()),) if asked else BOTH
+def program(engine: Engine, asked: str = "", before: str = "") -> list[str]:
+    """Return the command of Compose. Raise EngineError.
+
+    The one that was asked for, else the one that made what runs, else version 2, else version 1.
+    """
+    made = (tuple(before.split()),) if before else ()
+    choices = (tuple(asked.split()),) if asked else (*made, *BOTH)
     for choice in choices:
         if shutil.which(choice[0]) and _works(choice, engine):
             return list(choice)

@@ -1,4 +1,4 @@
-"""The replicas of a project: which place each has, how it does, and how one takes another's place."""
+"""The replicas of a project, and its worker: which place each has, how it does, how one takes another's place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fleet import waiting
+from fleet import tls, waiting
 from fleet.compose import containers, images, override
 from fleet.compose.echo import echo
 from fleet.errors import FleetError
@@ -27,7 +27,8 @@ WEB = "web"
 DRAIN_SECONDS = 40  # as stop_grace_period in compose.yaml
 PROBE = ("python", "-m", "ops.probe")
 PROBE_SECONDS = 15.0  # starting a program in a container takes a busy machine a second
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0  # on a machine that is busy with other things a program takes a minute to start
+ASK_EVERY = 0.5  # each question starts a program in a container, on the cores that start the replicas
 HOPELESS_STARTS = 4  # a replica that the engine has started that often has a reason that waiting does not heal
 END_TO_END_SECONDS = 20.0
 SEEN_SECONDS = 3.0  # three times the second for which nginx leaves a failed slot alone
@@ -37,7 +38,7 @@ LAST = 1 << 30
 
 @dataclass(frozen=True)
 class Replica:
-    """A container of `web` and what it says of itself."""
+    """A container of `web` or `worker`, and what it says of itself."""
 
     container: Container
     said: dict[str, Any]
@@ -45,8 +46,8 @@ class Replica:
 
     @property
     def slot(self) -> str:
-        """Return its place, for example `web-1`; `?` as long as it does not say."""
-        return str(self.said.get("replica") or "?")
+        """Return its place, for example `web-1`; `?` as long as it does not say. The worker is its only one."""
+        return str(self.said.get("replica") or ("?" if self.container.service == WEB else self.container.service))
 
     @property
     def is_ready(self) -> bool:
@@ -60,9 +61,9 @@ class Replica:
         return int(number) if number.isdecimal() else LAST
 
 
-def found(project: Project) -> list[Replica]:
-    """Return all replicas, in the order of their places."""
-    return asked(project, containers.listed(project, WEB))
+def found(project: Project, service: str = WEB) -> list[Replica]:
+    """Return all replicas, in the order of their places, or the containers of another service that can be asked."""
+    return asked(project, containers.listed(project, service))
 
 
 def asked(project: Project, listed: Sequence[Container]) -> list[Replica]:
@@ -70,6 +71,15 @@ def asked(project: Project, listed: Sequence[Container]) -> list[Replica]:
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = pool.map(lambda container: Replica(container, _ask(project, container)), listed)
         return sorted(answers, key=lambda replica: (replica.rank, replica.container.number))
+
+
+def _asked_again(project: Project, listed: Sequence[Container], before: Sequence[Replica]) -> list[Replica]:
+    """Ask those that were not ready before, or whose process is another one by now."""
+    was = {(each.container.id, each.container.started): each for each in before if each.is_ready}
+    kept = [each for container in listed if container.is_up and (each := was.get((container.id, container.started)))]
+    ids = {each.container.id for each in kept}
+    fresh = asked(project, [container for container in listed if container.id not in ids])
+    return sorted([*kept, *fresh], key=lambda replica: (replica.rank, replica.container.number))
 
 
 def _ask(project: Project, container: Container) -> dict[str, Any]:
@@ -121,19 +131,19 @@ def replace(project: Project, settings: Settings, old: Sequence[Replica], count:
             wait_until_seen(settings, project, replica.slot)
 
 
-def wait(project: Project, count: int, step: Step) -> None:
-    """Wait until that many replicas are ready. Raise FleetError that says what is in the way."""
+def wait(project: Project, count: int, step: Step, service: str = WEB) -> None:
+    """Wait until that many are ready. Raise FleetError that says what is in the way."""
     seen: list[Replica] = []
     begin = time.monotonic()
 
     def is_over() -> bool:
-        seen[:] = found(project)
+        seen[:] = _asked_again(project, containers.listed(project, service), seen)
         ready = sum(replica.is_ready for replica in seen)
         step.note = f"{ready} of {count}"
         hopeless = any(_is_hopeless(replica.container) for replica in seen)
         return ready >= count or hopeless or time.monotonic() - begin > READY_SECONDS
 
-    waiting.until(is_over, READY_SECONDS)
+    waiting.until(is_over, READY_SECONDS, ASK_EVERY)
     if sum(replica.is_ready for replica in seen) < count:
         raise FleetError(_reason(project, seen))
 
@@ -169,7 +179,8 @@ def end_to_end(settings: Settings, project: Project) -> None:
     def comes_back() -> bool:
         nonlocal failure
         try:
-            echo(address(settings), settings.port, host(settings, project))
+            trust = tls.trusting(settings.tls_certificate) if settings.tls else None
+            echo(address(settings), settings.way_in, host(settings, project), trust)
         except (OSError, ValueError) as error:
             failure = str(error) or type(error).__name__
             return False
@@ -205,4 +216,4 @@ def address(settings: Settings) -> str:
 def host(settings: Settings, project: Project) -> str:
     """Return a Host header that the application accepts."""
     allowed = project.kept().get("FANOUT_ALLOWED_HOSTS", "").split(",")[0].strip().lstrip(".")
-    return f"{'localhost' if allowed in ('', '*') else allowed}:{settings.port}"
+    return f"{'localhost' if allowed in ('', '*') else allowed}:{settings.way_in}"

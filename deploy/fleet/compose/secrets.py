@@ -6,22 +6,22 @@ read by everybody, and nobody but the owner gets as far as to them.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 from typing import TYPE_CHECKING
 
+from fleet import redis_accounts
 from fleet.errors import FleetError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o444
-SECRET_KEY, REDIS_PASSWORD, REDIS_ACL, DATABASE_PASSWORD = (
-    "secret_key", "redis_password", "redis_acl", "database_password",
+SECRET_KEY, REDIS_PASSWORD, OPERATOR_PASSWORD, REDIS_ACL, DATABASE_PASSWORD = (
+    "secret_key", "redis_password", "redis_operator_password", "redis_acl", "database_password",
 )  # fmt: skip
-SIZES = {SECRET_KEY: 50, REDIS_PASSWORD: 32, DATABASE_PASSWORD: 32}
-"""Random bytes of each; the fourth file follows from the password."""
+SIZES = {SECRET_KEY: 50, REDIS_PASSWORD: 32, OPERATOR_PASSWORD: 32, DATABASE_PASSWORD: 32}
+"""Random bytes of each; Redis' accounts follow from its two passwords: the application's, and that of operators."""
 NAMES = (*SIZES, REDIS_ACL)
 
 
@@ -34,10 +34,12 @@ def ensure(folder: Path) -> list[str]:
     return made
 
 
-def acl(password: str) -> str:
-    """Return Redis' accounts: everybody with the password, and the health check with one that is no secret."""
-    digest = hashlib.sha256(password.encode()).hexdigest()
-    return f"user default on #{digest} ~* &* +@all\nuser health on >health resetkeys resetchannels -@all +ping\n"
+def read(folder: Path, name: str) -> str:
+    """Return a secret. Raise FleetError when it is not there."""
+    try:
+        return (folder / name).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise FleetError(f"The secret {folder / name} cannot be read ({error.strerror}).") from None
 
 
 def _write_once(path: Path, text: str) -> bool:
@@ -53,8 +55,8 @@ def _write_once(path: Path, text: str) -> bool:
 
 
 def _write_acl(folder: Path) -> None:
-    """Follow the password, also when somebody has changed it by hand; Redis has it hashed."""
-    text = acl((folder / REDIS_PASSWORD).read_text(encoding="utf-8").strip())
+    """Follow the passwords, also when somebody has changed one by hand; Redis has them hashed."""
+    text = redis_accounts.render(read(folder, REDIS_PASSWORD), read(folder, OPERATOR_PASSWORD))
     path = folder / REDIS_ACL
     if path.is_dir():
         path.rmdir()

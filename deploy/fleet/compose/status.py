@@ -8,8 +8,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from fleet import authority, limits, tls
 from fleet.compose import containers, override, replicas
 from fleet.errors import FAILED, NothingRunsError
+from fleet.state import WORKER
 from fleet.table import CONTAINER_HEADS, Row, render
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 UNITS = {"B": 1, "kB": 1000, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "MB": 10**6, "GB": 10**9}
 SIZE = re.compile(r"([\d.]+)([A-Za-z]+)")
 ONE_SHOT = ("migrate",)
+SERVICES = (WORKER, "nginx", "postgres", "redis")
+"""Beside the replicas, of which there is a number."""
 
 
 def status(_asked: Options, project: Project, progress: Progress) -> int:
@@ -35,25 +39,31 @@ def status(_asked: Options, project: Project, progress: Progress) -> int:
     settings = project.recall()
     found = replicas.asked(project, containers.of(listed, replicas.WEB))
     rows = table(project, listed, found)
-    progress.say(render(rows, CONTAINER_HEADS))
-    if said := notes(settings, listed, found):
+    progress.say(render(rows, CONTAINER_HEADS) + authority.line(settings, url(settings)))
+    if said := [*notes(settings, listed, found), *lifted(project)]:
         progress.say("\n" + "\n".join(said))
-    is_whole = len(found) >= settings.replicas and all(row.is_well for row in rows)
+    is_whole = len(found) >= settings.replicas and not missing(listed) and all(row.is_well for row in rows)
     return 0 if is_whole else FAILED
 
 
+def missing(listed: Sequence[Container]) -> list[str]:
+    """Return the services that a fleet has and of which nothing is there."""
+    return [service for service in SERVICES if not containers.of(listed, service)]
+
+
 def table(project: Project, listed: Sequence[Container], found: Sequence[Replica]) -> list[Row]:
-    """Return a row for each replica, then for each other container."""
-    others = [container for container in listed if container.service not in (replicas.WEB, *ONE_SHOT)]
+    """Return a row for each replica, then for the worker, then for each other container."""
+    others = [container for container in listed if container.service not in (replicas.WEB, WORKER, *ONE_SHOT)]
+    workers = replicas.asked(project, containers.of(listed, WORKER))
     rows = [
-        *(_replica_row(replica) for replica in found),
+        *(_own_row(replica) for replica in (*found, *workers)),
         *(_row(container, container.service, container.ill() or "yes") for container in others),
     ]
     memory = _memory(project, [container for container in listed if container.is_up])
     return [replace(row, memory=memory.get(str(row.pid))) for row in rows]
 
 
-def _replica_row(replica: Replica) -> Row:
+def _own_row(replica: Replica) -> Row:
     ill = [f"{check}: {verdict}" for check, verdict in replica.said.get("checks", {}).items() if verdict != "ok"]
     said = str(replica.said.get("status") or replica.container.ill() or "silent")
     ready = "yes" if replica.is_ready else "; ".join([said, *ill])
@@ -81,12 +91,19 @@ def notes(settings: Settings, listed: Sequence[Container], found: Sequence[Repli
         for container in listed
         if container.restarts
     ]
+    if gone := missing(listed):
+        said.append(f"{', '.join(gone)} is missing: `make up` brings it back.")
     if len(found) < settings.replicas:
         said.append(f"{len(found)} of {settings.replicas} replicas are there: `make up` makes the others.")
     if beyond := [replica.slot for replica in found if settings.slots < replica.rank < replicas.LAST]:
         names, enough = ", ".join(beyond), 2 * settings.slots
         said.append(f"nginx keeps {settings.slots} places and does not see {names}: make up SLOTS={enough}.")
     return said
+
+
+def lifted(project: Project) -> list[str]:
+    """Return the sentence about limits that are lifted, if they are."""
+    return [limits.SAID_OFF] if limits.is_off(project.kept()) else []
 
 
 def _times(count: int) -> str:
@@ -114,12 +131,12 @@ def banner(project: Project, settings: Settings) -> str:
     listed = containers.listed(project)
     found = replicas.asked(project, containers.of(listed, replicas.WEB))
     rows = render(table(project, listed, found), CONTAINER_HEADS)
-    said = "".join(f"\n{note}" for note in notes(settings, listed, found))
+    said = "".join(f"\n{note}" for note in (*notes(settings, listed, found), *lifted(project)))
     more = min(settings.replicas + 2, settings.slots)
     return f"""
 {rows}
 {said}
-The fleet answers at {url(settings)}{f" and over TLS on port {settings.tls_port}" if settings.tls_port else ""}
+The fleet answers at {url(settings)}{authority.banner(settings, authority.Files(project.run.tls), url(settings))}
 Open it in two windows: each is on a replica of its own, and they hear each other.
 
 Next: make status · make logs · make scale REPLICAS={more} · make restart · make down"""
@@ -127,6 +144,5 @@ Next: make status · make logs · make scale REPLICAS={more} · make restart · 
 
 def url(settings: Settings) -> str:
     """Return the address to open in a browser on this machine."""
-    if settings.bind is None:
-        return f"http://localhost:{settings.port}/"
-    return f"http://{override.bracketed(replicas.address(settings))}:{settings.port}/"
+    host = "localhost" if settings.bind is None else override.bracketed(replicas.address(settings))
+    return f"https://{host}{tls.suffix(settings.tls_port)}/" if settings.tls else f"http://{host}:{settings.port}/"

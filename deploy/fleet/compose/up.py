@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fleet import ports, tls, waiting
+from fleet import authority, ports, tls, waiting
 from fleet.compose import containers, descriptors, images, override, replicas, secrets, status
 from fleet.compose.project import refuse_fixed
+from fleet.compose.reload import reload_nginx
 from fleet.configuration import decide
 from fleet.django import reason
 from fleet.environment import PREFIX
 from fleet.errors import FleetError
 from fleet.hosts import tell_hosts
 from fleet.options import REPOSITORY
-from fleet.state import Settings, write_private
+from fleet.state import WORKER, Settings, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +34,7 @@ ILL = {"redis": ("starting", "unhealthy"), "postgres": ("starting", "unhealthy")
 """A server with clients in the fleet is waited for; what nginx needs is that it runs."""
 HEALTHY_SECONDS = 120.0  # a first start makes the database; a large append-only file takes its time
 SAID_LINES = 20
+CERTIFICATES = REPOSITORY / "deploy" / "fleet" / "certificates.py"
 MOUNTED = REPOSITORY / "deploy" / "redis.conf"
 
 
@@ -49,9 +52,11 @@ def begin(asked: Options, project: Project, progress: Progress) -> tuple[Setting
     _refuse_unreadable()
     listed = containers.listed(project)
     settings = decide(asked, _current(asked, project, listed))
+    settings = replace(settings, compose=" ".join(project.program()))
     tls.refuse_unusable(settings)
-    if not any(container.is_up for container in containers.of(listed, "nginx")) or settings != project.recall():
+    if not any(container.has_ports for container in containers.of(listed, "nginx")) or settings != project.recall():
         refuse_taken(settings, project, listed)
+    _refuse_locked_data(project)
     if made := secrets.ensure(project.secrets):
         progress.say(f"  Made {', '.join(made)} in {project.secrets}.")
     with project.remembering(settings, given):
@@ -71,6 +76,16 @@ def _refuse_unreadable() -> None:
         raise FleetError(f"{MOUNTED} cannot be read by a container's account: chmod o+r {MOUNTED}.")
 
 
+def _refuse_locked_data(project: Project) -> None:
+    """Raise FleetError for a database whose password is gone with the run folder: a new one would not fit it."""
+    held = [name for name in project.volumes() if name.endswith("_postgres")]
+    if held and not (project.secrets / secrets.DATABASE_PASSWORD).exists():
+        raise FleetError(
+            f"The volume {held[0]} holds the data of an earlier fleet, whose password is no more in "
+            f"{project.secrets}: put that folder back, or delete the data with `make down MODE=compose DATA=drop`."
+        )
+
+
 def _current(asked: Options, project: Project, listed: Sequence[containers.Container]) -> Settings:
     """Return the settings of the running fleet; more replicas than it was told to have were asked for by hand."""
     kept = project.recall()
@@ -80,7 +95,7 @@ def _current(asked: Options, project: Project, listed: Sequence[containers.Conta
 
 def refuse_taken(settings: Settings, project: Project, listed: Sequence[containers.Container]) -> None:
     """Raise FleetError when somebody else has the port; what our own nginx has already is no obstacle."""
-    before, runs = project.recall(), any(container.is_up for container in containers.of(listed, "nginx"))
+    before, runs = project.recall(), any(container.has_ports for container in containers.of(listed, "nginx"))
     for address in override.addresses(settings):
         for port, variable in ((settings.port, "PORT"), (settings.tls_port, "TLS_PORT")):
             is_ours = runs and port in (before.port, before.tls_port)
@@ -109,31 +124,57 @@ def _check(project: Project, given: Mapping[str, str]) -> None:
 
 def finish(project: Project, settings: Settings, given: Mapping[str, str], progress: Progress, *, every: bool) -> None:
     """Bring the containers about: servers first, then the database's schema, then the replicas one by one."""
+    _ensure_certificate(project, settings, given, progress)
     is_reload_due = write_nginx(project, settings)
+    _unpause(project)
     with progress.step("start Redis, PostgreSQL and nginx"):
         before = {container.id for container in containers.listed(project, "nginx")}
         project.compose("up", "--detach", "--no-build", *SERVERS)
         _wait_healthy(project)
         after = containers.listed(project, "nginx")
     if is_reload_due and {container.id for container in after} == before:
-        with progress.step("reload nginx"):
-            project.engine.call("kill", "--signal", "HUP", after[0].id)
+        reload_nginx(project, settings, after[0], progress)
     with progress.step("migrate the database"):
         _migrate(project)
     _bring_replicas(project, settings, progress, every=every)
+    _bring_worker(project, progress, every=every)
     with progress.step("send a message through nginx"):
         replicas.end_to_end(settings, project)
     tell_hosts(settings, given, progress)
     progress.say(status.banner(project, settings))
 
 
+def _unpause(project: Project) -> None:
+    """Let what was paused go on; replicas are replaced instead, since their clients have left them."""
+    for container in containers.listed(project, *SERVERS, WORKER):
+        if container.status == "paused":
+            project.engine.call("unpause", container.id)
+
+
+def _ensure_certificate(project: Project, settings: Settings, given: Mapping[str, str], progress: Progress) -> None:
+    """Make the fleet's own certificate where it is one, in the application's image: this machine needs no library."""
+    if not (settings.own_certificate and settings.tls_port):
+        return
+
+    def renew(held: dict[str, str], names: Sequence[str]) -> dict[str, str]:
+        made = project.engine.call(
+            "run", "--rm", "--interactive", "--log-driver", "none", "--network", "none", "--read-only",
+            "--cap-drop", "ALL", images.name(project, "APP_IMAGE"), "-c", CERTIFICATES.read_text(encoding="utf-8"),
+            given=json.dumps({"held": held, "names": names}),
+        )  # fmt: skip
+        return dict(json.loads(made))
+
+    authority.ensure(authority.Files(project.run.tls), authority.names(settings, given), progress, renew)
+
+
 def write_nginx(project: Project, settings: Settings) -> bool:
     """Write nginx' own configuration, if it needs one; return whether it differs from the one before."""
-    if not override.is_own(settings):
+    limits = project.limits()
+    if not override.is_own(settings, limits):
         return False
     folder = override.folder(project.root)
     folder.mkdir(mode=0o755, exist_ok=True)
-    text, path = override.configuration(settings), folder / "nginx.conf"
+    text, path = override.configuration(settings, limits), folder / "nginx.conf"
     is_new = not path.exists() or path.read_text(encoding="utf-8") != text
     if settings.tls_port:
         for source, name in ((settings.tls_certificate, "certificate.pem"), (settings.tls_key, "key.pem")):
@@ -205,6 +246,15 @@ def _bring_replicas(project: Project, settings: Settings, progress: Progress, *,
         replicas.fill(project, settings.replicas)
         replicas.wait(project, settings.replicas, step)
     replicas.replace(project, settings, running, settings.replicas, progress)
+
+
+def _bring_worker(project: Project, progress: Progress, *, every: bool) -> None:
+    """Start the worker, or make it anew when it is outdated; what it was at waits for the next one."""
+    with progress.step("start the worker") as step:
+        again = ["--force-recreate"] if every else []
+        project.compose("up", "--detach", "--no-build", "--no-deps", *again, WORKER)
+        replicas.wait(project, 1, step, WORKER)
+        step.note = ""
 
 
 def _old(project: Project, found: Sequence[Replica]) -> list[Replica]:

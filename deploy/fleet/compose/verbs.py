@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fleet.compose.chaos import chaos
+from fleet.compose.doctor import doctor
 from fleet.compose.down import down
 from fleet.compose.logs import logs
-from fleet.compose.project import Project, program
+from fleet.compose.project import Project
 from fleet.compose.restart import restart
 from fleet.compose.scale import scale
 from fleet.compose.status import status
@@ -27,8 +29,10 @@ VERBS: dict[str, Callable[[Options, Project, Progress], int]] = {
     "logs": logs,
     "scale": scale,
     "restart": restart,
+    "doctor": doctor,
+    "chaos": chaos,
 }
-CHANGING = ("up", "down", "scale", "restart")
+CHANGING = ("up", "down", "scale", "restart", "chaos")
 
 
 def do(asked: Options, run: Run) -> int:
@@ -36,7 +40,7 @@ def do(asked: Options, run: Run) -> int:
     project = Project(run, asked=asked.compose or "")
     if said := project.engine.absence():
         raise FleetError(said)
-    program(project.engine, project.asked)  # before anything is made
+    project.program()  # before anything is made
     if asked.verb in CHANGING:
         with run.locked():
             return VERBS[asked.verb](asked, project, Progress())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.parts import connect, deflate, delivery, edge, policies, restart, sockets, storm
+from bench.parts import connect, deflate, delivery, edge, policies, restart, sockets, storm, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,5 +22,5 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "restart": restart.rows,
 }
 """What `make bench` measures, in this order."""
-EXPERIMENTS: dict[str, Callable[[Bench], list[Row]]] = {"deflate": deflate.rows}
+EXPERIMENTS: dict[str, Callable[[Bench], list[Row]]] = {"deflate": deflate.rows, "streams": streams.rows}
 """What it measures only when asked for."""

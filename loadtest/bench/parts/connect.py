@@ -55,7 +55,7 @@ def _refused(clients: Crowd, side: Side) -> str:
 def _not_joined(clients: Crowd) -> str:
     """Return why the connections are no joined ones; a `fanout.v1` client has been told so already."""
     try:
-        with closing(Audience(clients)):
+        with closing(Audience(clients.connections)):
             return ""
     except BenchError as error:
         return str(error)

@@ -70,7 +70,7 @@ def measure(bench: Bench, side: Side, replicas: int) -> list[Step]:
     with fleet_of(side, replicas, bench.folder) as fleet, crowd(fleet.address, side.room) as clients:
         with bench.progress.step(f"{SOCKETS:,} connections through nginx, {replicas} x {side.name}"):
             clients.connect(SOCKETS, at_once=AT_ONCE)
-        with closing(Audience(clients)) as receivers:
+        with closing(Audience(clients.connections)) as receivers:
             for offered in OFFERED[side.name]:
                 with bench.progress.step(f"{offered:,} deliveries/s, {replicas} x {side.name}") as told:
                     steps.append(_step(receivers, offered))

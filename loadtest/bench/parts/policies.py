@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import statistics
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from bench.figure import Figure, Sample, percentile
-from bench.generator import Load, audience, crowd, dump, message, round_trips
+from bench.generator import Audience, Load, audience, crowd, dump, message, round_trips
 from bench.parts.delivery import SOCKETS, Run, figure, work_of
 from bench.row import Row
 from bench.sides import OURS, STOCK, kind
@@ -32,7 +33,7 @@ PERIOD = 0.025
 
 def rows(bench: Bench) -> list[Row]:
     """Compare the benchmark's kinds, which differ in one thing each, and the stock layer where it has the same."""
-    return [*_coalescing(bench), *_publications(bench), *_waits(bench)]
+    return [*_coalescing(bench), *_publications(bench), *_hearing(bench), *_waits(bench)]
 
 
 def _coalescing(bench: Bench) -> list[Row]:
@@ -74,6 +75,32 @@ def _publish(bench: Bench, side: Side) -> tuple[Sample, Sample]:
         void = receivers.faults(recording)
     per = 1e6 / ALONE.publications
     return Sample(replica * per, share, void), Sample(redis * per, share, void)
+
+
+def _hearing(bench: Bench) -> list[Row]:
+    """CPU of a replica for each publication that a client of another one made, with one receiver here."""
+    name = "publication of another replica, one receiver"
+    measure = functools.partial(_hear, bench, DURABLE)
+    (heard,) = bench.figures(name, DURABLE, work_of(DURABLE, ALONE), ("µs",), measure, repeats=1)
+    return [Row("policies", f"replica CPU per {name}: durable", heard)]
+
+
+def _hear(bench: Bench, side: Side) -> tuple[Sample]:
+    with (
+        side.start(bench.folder) as speaker, side.start(bench.folder, "web-2") as server,
+        crowd(speaker.path, side.room) as there, crowd(server.path, side.room) as here,
+    ):  # fmt: skip
+        there.connect(1)
+        here.connect(1)
+        with closing(Audience([*there.connections, *here.connections])) as both:
+            server.meter.settle()
+            before, load = server.meter.cpu(), Load()
+            recording = both.publish(ALONE.publications, ALONE.rate)
+            share = load.share
+            server.meter.settle()
+            used = server.meter.cpu() - before
+            void = both.faults(recording)
+    return (Sample(used / ALONE.publications * 1e6, share, void),)
 
 
 def _waits(bench: Bench) -> list[Row]:

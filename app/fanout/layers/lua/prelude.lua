@@ -26,3 +26,18 @@ local function fanout_position(meta, stream, fresh)
   return {fresh, offset, past}
 end
 
+-- Returns the first offset that may stay of a stream that is to hold so many bytes; 0: all may.
+--
+-- marks "offset:bytes,…": of some entries, how many bytes the group had been given before them; total: by now; most: bytes
+-- that may stay (0: any number); newest: the newest offset, which stays whatever its size. Entries before the first mark
+-- are an older replica's, or have gone.
+local function fanout_first_kept(marks, total, most, newest)
+  if most == 0 then return 0 end
+  local first = 0
+  for offset, before in string.gmatch(marks, "(%d+):(%d+),") do
+    if total - before <= most then return first == 0 and 0 or tonumber(offset) end
+    first = offset
+  end
+  return first == 0 and 0 or newest
+end
+

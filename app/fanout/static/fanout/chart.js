@@ -3,16 +3,15 @@
  *
  * Drawn here and not by a library: time, value and a line are all it knows, in a tenth of the bytes.
  */
+import { COLOURS } from "./colours.js";
 import { Series, extent, inShort, marks } from "./series.js";
 
 /** What a chart shows, in ms. */
 export const SPAN_MS = 60_000;
-/** A silence of more, in ms, is a gap in the line: ten ticks that did not come. */
+/** A silence of more, in ms, is a gap in the line: fifteen ticks that did not come, at ten a second. */
 export const GAP_MS = 1_500;
 /** Lines are told apart by dashes too, where there are more than colours or no colours to tell. */
 const DASHES = [[], [6, 3], [2, 3], [9, 3, 2, 3]];
-/** Colours that `frame.css` has for series. */
-export const COLOURS = 6;
 const PADDING = { top: 8, right: 8, bottom: 20, left: 44 };
 
 export class Chart {
@@ -23,11 +22,13 @@ export class Chart {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {(name: string) => number} indexOf Which line a name is, the same on all charts of a page.
-   * @param {{zero?: boolean}} [axis] `zero`: whether the axis begins there, however far the values are.
+   * @param {{zero?: boolean, gap?: number}} [axis] `zero`: whether the axis begins there, however far the values are;
+   * `gap`: which silence is one, in ms.
    */
-  constructor(canvas, indexOf, { zero = false } = {}) {
+  constructor(canvas, indexOf, { zero = false, gap = GAP_MS } = {}) {
     this.canvas = canvas;
     this.zero = zero;
+    this.gap = gap;
     this.indexOf = indexOf;
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     canvas.addEventListener("pointermove", ({ offsetX }) => (this.#pointer = offsetX));
@@ -108,7 +109,7 @@ export class Chart {
     context.beginPath();
     let before = -Infinity;
     for (const { at, value } of points) {
-      if (at - before > GAP_MS) context.moveTo(x(at), y(value));
+      if (at - before > this.gap) context.moveTo(x(at), y(value));
       else context.lineTo(x(at), y(value));
       before = at;
     }
@@ -127,7 +128,7 @@ export class Chart {
     context.lineTo(Math.round(this.#pointer) + 0.5, bottom);
     context.stroke();
     const time = now - ((right - this.#pointer) / (right - left)) * SPAN_MS;
-    return { ago: now - time, values: new Map([...this.series].map(([name, line]) => [name, line.valueAt(time, GAP_MS)])) };
+    return { ago: now - time, values: new Map([...this.series].map(([name, line]) => [name, line.valueAt(time, this.gap)])) };
   }
 
   /** A custom property of the page. @param {string} name */

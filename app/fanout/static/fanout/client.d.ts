@@ -50,6 +50,8 @@ export interface State {
 export interface JoinOptions {
   /** So many older publications come first, 1000 at most. */
   last?: number;
+  /** Begin behind this position: what lies behind it comes first, or `reset` tells that it can't be had. */
+  since?: Position;
   /** Be told who is there, where the group's kind keeps it. */
   presence?: boolean;
   /** What the others see of this client, as far as the kind takes it. */
@@ -76,11 +78,14 @@ export interface Member {
 export interface Events {
   /** Whenever it changes. */
   state: State;
-  /** After each join, also those after a reconnect, before its publications. `member` is your name in the presence. */
+  /** After each join, also those after a reconnect, before its publications. `epoch` and `offset` are the position
+   * behind the `recovered` ones that follow. `member` is your name in the presence. */
   joined: {
     group: string;
     replica: string;
     recovered: number;
+    epoch?: string;
+    offset?: number;
     reset?: string;
     member?: string;
     presence?: { count: number; members: Member[] };

@@ -232,7 +232,8 @@ export class FanoutClient extends EventTarget {
     const id = ++this.#lastId;
     const timer = setTimeout(() => this.#drop("The server does not answer."), limit);
     this.#calls.set(id, { ...answers, timer });
-    this.#socket?.send(numbered(text, id));
+    // A closing one would say so on the console; its end rejects the call.
+    if (!(this.#socket?.readyState > 1)) this.#socket?.send(numbered(text, id));
     return true;
   }
 

@@ -126,7 +126,7 @@ export class HttpSocket {
       this.#say({ type: "error", id: this.#ids.get(group), code, message: detail });
       this.#ids.delete(group);
       this.#restart(); // without it
-    } else if (code === "unavailable") this.#end(TRY_AGAIN_LATER, detail);
+    } else if (code === "unavailable" || answer.status === 429) this.#end(TRY_AGAIN_LATER, detail);
     else if (answer.status === 404 || answer.status >= 500) this.#end(ABNORMAL, detail, answer.status === 404);
     else this.#end(answer.status === 403 ? FORBIDDEN : BAD_INPUT, detail);
   }

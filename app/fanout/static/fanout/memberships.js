@@ -21,11 +21,11 @@ export class Memberships {
     return Boolean(this.#groups.get(group)?.ephemeral);
   }
 
-  add(group, { last = 0, presence, info }) {
+  add(group, { last = 0, since = null, presence, info }) {
     const known = this.#groups.get(group);
     if (known) return known.first;
     const wish = { last, presence, info };
-    const membership = { wish, joined: false, ephemeral: false, position: null, recovering: 0 };
+    const membership = { wish, joined: false, ephemeral: false, position: since, recovering: 0 };
     membership.first = new Promise((resolve, reject) => Object.assign(membership, { resolve, reject }));
     membership.first.catch(() => {}); // `leave` before the answer is no unhandled error
     this.#groups.set(group, membership);
@@ -82,8 +82,8 @@ export class Memberships {
     if (at && now) {
       const place = placeOf(at, now);
       if (place === "known") return;
-      if (place === "hole" && !recovered) return this.enter(group); // the server fills it, or tells a reset
-      if (place === "hole") this.emit("reset", { group, reason: "lost", ...now });
+      if (place === "gap" && !recovered) return this.enter(group); // the server fills it, or tells a reset
+      if (place === "gap") this.emit("reset", { group, reason: "lost", ...now });
       if (recovered) membership.recovering -= 1;
       membership.position = now;
     }
@@ -112,7 +112,7 @@ export class Memberships {
     const epoch = (!reset && recovered && membership.position?.epoch) || end?.epoch;
     membership.position = end && { epoch, offset: end.offset - recovered };
     membership.resolve();
-    this.emit("joined", { group, replica, recovered, reset, ...(member && { member }), ...(presence && { presence }) });
+    this.emit("joined", { group, replica, recovered, reset, ...end, ...(member && { member }), ...(presence && { presence }) });
     if (reset) this.emit("reset", { group, reason: reset, ...end });
   }
 }

@@ -8,5 +8,5 @@ export const recoveredOf = ({ recovered }) => (Number.isSafeInteger(recovered) &
 /** Offsets go on across epochs where nothing was lost; where something was, a reset comes first. */
 export function placeOf(at, publication) {
   if (publication.offset === at.offset + 1) return "next";
-  return publication.epoch === at.epoch && publication.offset <= at.offset ? "known" : "hole";
+  return publication.epoch === at.epoch && publication.offset <= at.offset ? "known" : "gap";
 }

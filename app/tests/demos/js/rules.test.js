@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { KEPT, Outgoing } from "../../../demos/chat/static/chat/outgoing.js";
-import { HUES, byteLength, countdown, guestName, hueOf, lineState, missing, notSent, refusal } from "../../../demos/chat/static/chat/rules.js";
+import { COLOURS, colourOf } from "../../../fanout/static/fanout/colours.js";
+import { byteLength, guestName, missing, notSent, refusal } from "../../../demos/chat/static/chat/rules.js";
 
 test("a message is measured in bytes of UTF-8", () => {
   assert.equal(byteLength("é€😀"), 9);
@@ -17,20 +18,6 @@ test("each reason for a message not sent has its own sentence", () => {
   assert.equal(notSent({ code: "forbidden", message: "Go away." }), "Not sent: Go away.");
 });
 
-test("the state of the line is said in words", () => {
-  const open = { state: "open" };
-  assert.equal(lineState(open, true), "Connected");
-  assert.equal(lineState(open, false), "Entering the room…");
-  assert.equal(lineState({ ...open, reason: "Redis is away." }, false), "Redis is away.");
-  assert.match(lineState({ state: "waiting", offline: true }, false), /offline/);
-  assert.match(lineState({ state: "waiting" }, false), /Trying again/);
-  assert.match(lineState({ state: "closed", reason: "Not JSON." }, false), /Not JSON\./);
-});
-
-test("the countdown never says that zero seconds are left", () => {
-  assert.deepEqual([2001, 1, 0, -5].map(countdown), ["in 3 s", "in 1 s", "", ""]);
-});
-
 test("what is missing is told with its reason, also with one that we do not know", () => {
   assert.match(missing("trimmed"), /^Messages are missing here: .* than the room keeps\.$/);
   for (const reason of ["lost", "other"]) assert.match(missing(reason), /the server has lost them/);
@@ -39,8 +26,8 @@ test("what is missing is told with its reason, also with one that we do not know
 test("a guest has a name that others can say, and each name one of the colours", () => {
   assert.equal(guestName(() => 0), "Brisk Avocet");
   assert.match(guestName(() => 0.999), /^\w+ \w+$/);
-  for (const name of ["", "Ada", "李", "😀", "x".repeat(64)]) assert.ok(hueOf(name) >= 0 && hueOf(name) < HUES);
-  assert.equal(hueOf("Ada"), hueOf("Ada"));
+  for (const name of ["", "Ada", "李", "😀", "x".repeat(64)]) assert.ok(colourOf(name) >= 0 && colourOf(name) < COLOURS);
+  assert.equal(colourOf("Ada"), colourOf("Ada"));
 });
 
 const at = (offset, epoch = "a") => ({ epoch, offset });

@@ -18,7 +18,7 @@ from tests.replicas import APP, LIMIT, folder, start, start_once  # noqa: F401 -
 
 HERE = Path(__file__).parent
 URL = "ws://localhost/ws/"
-KEPT = History(size=100_000, age=3600)
+KEPT = History(size=100_000, age=3600, bytes=0)
 
 
 def on(starter, redis):

@@ -11,7 +11,7 @@ class Flood(Policy):
     """Durable: keeps all that a test can publish."""
 
     kind = "flood"
-    history = History(size=100_000, age=3600)
+    history = History(size=100_000, age=3600, bytes=0)
 
 
 class Live(Policy):

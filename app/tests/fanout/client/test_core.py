@@ -96,8 +96,8 @@ def test_what_is_known_is_not_told_again(core):
     assert numbers(publication(core, 4)) == [4]
 
 
-def test_a_hole_is_asked_for_and_filled(core):
-    """The publication that shows the hole is told behind the missing ones, once."""
+def test_a_gap_is_asked_for_and_filled(core):
+    """The publication that shows the gap is told behind the missing ones, once."""
     join(core)
     publication(core, 1)
     assert publication(core, 4) == []
@@ -109,7 +109,7 @@ def test_a_hole_is_asked_for_and_filled(core):
     assert [event.recovered for event in events[1:]] == [True, True, True, True, False]
 
 
-def test_a_hole_that_can_not_be_filled_is_told(core):
+def test_a_gap_that_can_not_be_filled_is_told(core):
     """A refused position is a reset with the server's reason, and the group goes on behind it."""
     join(core)
     publication(core, 4)
@@ -154,7 +154,7 @@ def test_a_server_that_recovers_too_much_doubles_nothing(core):
     assert numbers(events) == [6, 7, 8]
 
 
-def test_a_hole_among_the_recovered_is_told(core):
+def test_a_gap_among_the_recovered_is_told(core):
     """What the server says it sends, and does not, is a reset before the next one."""
     join(core, offset=5, recovered=5, last=5)
     assert [type(event) for event in publication(core, 1) + publication(core, 3)] == [Publication, Reset, Publication]

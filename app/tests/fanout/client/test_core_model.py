@@ -143,7 +143,7 @@ class ClientOfAServer(RuleBasedStateMachine):
 
     @rule()
     def a_message_is_lost_on_its_way(self):
-        """The replica has not noticed yet: the client sees the hole at the next publication."""
+        """The replica has not noticed yet: the client sees the gap at the next publication."""
         data = self.new()
         self.server.append(data, f"other {data}", live=False)
 
@@ -230,7 +230,7 @@ class ClientOfAServer(RuleBasedStateMachine):
             self.laters.clear()
             self.core.resume()
             self.hear_all()
-        for _ in range(2):  # the first shows a hole at the end, as the replica's own check would
+        for _ in range(2):  # the first shows a gap at the end, as the replica's own check would
             self.somebody_publishes()
             self.hear_all()
         self.nothing_is_silently_missing()

@@ -1,6 +1,7 @@
 """`/openapi.json` says what the server does: schemathesis asks for everything in it, rightly and wrongly."""
 
 import json
+import sys
 from http import HTTPStatus
 
 import hypothesis
@@ -15,7 +16,7 @@ from fanout import errors
 from fanout.http import problems
 from fanout.http.endpoints import OPENAPI
 from fanout.http.poll import WAIT
-from tests.replicas import LIMIT
+from tests.replicas import APP, LIMIT
 
 EXAMPLES = 40
 """Of each address and kind of input: some ten seconds in all."""
@@ -26,6 +27,7 @@ APPLICATION = "tests.fanout.values:application"
 def served(start_once, redis_server):
     """A replica that listens on a port, as schemathesis wants it; returns its address."""
     start_once.environment |= {"FANOUT_REDIS_URLS": redis_server.url}
+    assert start_once.process(sys.executable, APP / "manage.py", "migrate", "--verbosity", "0").wait() == 0
     return f"http://127.0.0.1:{start_once.tcp('server', APPLICATION, '-b', '127.0.0.1', '-p', '0').port}"
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from fanout.errors import BadFrame, BadGroup, TooManyGroups
 from fanout.http.parameters import Wanted, text_of, wanted
+from fanout.limits.bounds import limits
 from fanout.positions import OFFSET_LIMIT, Position
 
 NAMES = st.from_regex(r"[A-Za-z0-9_.-]{1,20}", fullmatch=True)
@@ -45,6 +46,31 @@ def test_a_cursor_is_told_from_a_position():
     """It begins with a colon."""
     (place,) = wanted("live.a", {"since": [":ab12.3.1700000000000000"]})
     assert (place.since, place.cursor) == (None, ":ab12.3.1700000000000000")
+
+
+def test_each_value_is_looked_at_once():
+    """However many groups ask for theirs."""
+    looked = []
+
+    class Value(str):
+        __slots__ = ()
+
+        def partition(self, mark):
+            looked.append(self)
+            return super().partition(mark)
+
+    groups = [f"g{number}" for number in range(100)]
+    places = wanted("", {"group": groups, "since": [Value(f"{group}@a:7") for group in groups]})
+    assert {place.since for place in places} == {Position("a", 7)}
+    assert len(looked) == 100
+
+
+def test_a_last_event_names_no_more_groups_than_a_request():
+    """As many as one may have; beyond, the header is not taken apart."""
+    most = limits().groups_per_connection
+    assert wanted("a", {}, ",".join(["a@b:1"] * most))[0].since == Position("b", 1)
+    with pytest.raises(TooManyGroups, match="A Last-Event-ID may name 128 groups"):
+        wanted("a", {}, "a@b:1," * (most + 1))
 
 
 def test_a_group_that_is_named_twice_is_one():

@@ -207,7 +207,7 @@ test("a publication that came before is dropped", async () => {
   assert.deepEqual(datas(publications), ["a8", "a9"]);
 });
 
-test("a hole is never passed on: the group is joined again behind what came", async () => {
+test("a gap is never passed on: the group is joined again behind what came", async () => {
   const client = await durable();
   const [publications, resets] = [recorded(client, "publication"), recorded(client, "reset")];
   publish(8);
@@ -219,7 +219,7 @@ test("a hole is never passed on: the group is joined again behind what came", as
   assert.deepEqual(resets, []);
 });
 
-test("a hole in what was recovered is told as a reset", async () => {
+test("a gap in what was recovered is told as a reset", async () => {
   const client = await durable();
   const [publications, resets] = [recorded(client, "publication"), recorded(client, "reset")];
   comeBack();
@@ -363,6 +363,19 @@ test("a frame that the server cuts the connection for is not sent again", async 
   assert.deepEqual(sent("publish"), []);
 });
 
+test("nothing is written to a socket that is closing: browsers say so on the console, and its end rejects the call", async () => {
+  const client = start();
+  FakeSocket.last.open();
+  await FakeSocket.last.answer("join", { type: "joined" });
+  const socket = FakeSocket.last;
+  socket.readyState = 2;
+  const written = socket.sent.length;
+  const lost = assert.rejects(client.publish(LOBBY, "a"), { code: "unacknowledged" });
+  assert.equal(socket.sent.length, written);
+  socket.lose();
+  await lost;
+});
+
 test("in an ephemeral group nothing is sent twice or later, for the server does not know repeats there", async () => {
   const client = start();
   FakeSocket.last.open();
@@ -383,7 +396,7 @@ test("a position is compared within its epoch; frames without one have none", ()
   assert.equal(placeOf(at, { epoch: "a", offset: 8 }), "next");
   assert.equal(placeOf(at, { epoch: "b", offset: 8 }), "next");
   assert.deepEqual([7, 1].map((offset) => placeOf(at, { epoch: "a", offset })), ["known", "known"]);
-  assert.deepEqual([placeOf(at, { epoch: "a", offset: 9 }), placeOf(at, { epoch: "b", offset: 7 })], ["hole", "hole"]);
+  assert.deepEqual([placeOf(at, { epoch: "a", offset: 9 }), placeOf(at, { epoch: "b", offset: 7 })], ["gap", "gap"]);
   assert.deepEqual(positionOf({ type: "ack", epoch: "a", offset: 0 }), { epoch: "a", offset: 0 });
   for (const frame of [{}, { epoch: "a" }, { epoch: 1, offset: 1 }, { epoch: "a", offset: "1" }]) assert.equal(positionOf(frame), null);
   assert.deepEqual([3, 0, -1, undefined, "3"].map((recovered) => recoveredOf({ type: "joined", recovered })), [3, 0, 0, 0, 0]);

@@ -307,6 +307,9 @@ test("a server that is not there for now is asked later, one that refuses the pa
   await server.json({ code: "unavailable", detail: "Redis does not answer." }, 503);
   assert.deepEqual([client.state.state, client.state.code, client.state.reason], ["waiting", 1013, "Redis does not answer."]);
   await pass(CAP_MS);
+  await server.json({ code: "too_many_connections", detail: "Close one." }, 429);
+  assert.deepEqual([client.state.state, client.state.code, client.state.reason], ["waiting", 1013, "Close one."]);
+  await pass(CAP_MS);
   await server.json({ code: "bad_origin", detail: "Not this page." }, 403);
   assert.deepEqual([client.state.state, client.state.code, client.state.reason], ["closed", 4403, "Not this page."]);
 });

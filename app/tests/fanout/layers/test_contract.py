@@ -13,7 +13,8 @@ from channels.exceptions import ChannelFull
 from fanout.history import READ_BYTES, History
 from fanout.layers import FanoutLayer, InMemoryChannelLayer
 from fanout.positions import Position
-from fanout.presence import Part
+from fanout.presence.view import Part
+from tests.busy import slowed
 
 MANY = 200
 SOON = 2.5
@@ -38,7 +39,7 @@ async def in_a_thread(method, *arguments):
     began = loop.time()
     try:
         yield
-        assert loop.time() - began < SOON, "it took a timer to wake the consumer's loop"
+        assert loop.time() - began < SOON * slowed(), "it took a timer to wake the consumer's loop"
     finally:
         await asyncio.to_thread(thread.join)
 
@@ -632,6 +633,52 @@ class TestReads:
         assert [each.position.offset for each in read] == [21, 22, 23, 24, 25]
         read = await other.read(GROUPS[0], Position(position.epoch, 0), 12)
         assert [each.position.offset for each in read] == [11, 12]
+
+
+class TestBytes:
+    """A stream keeps so many bytes, beside so many publications."""
+
+    async def test_the_oldest_go_until_the_rest_fits(self, layer, other):
+        """One at a time, many for a large one; the newest stays, whatever its size."""
+        history, kept = History(bytes=10_500), []
+        for size in [1000] * 20 + [4000, 20_000, 100]:
+            at = await layer.append(GROUPS[0], b"1" * size, history)
+            read = await other.read(GROUPS[0], Position(at.epoch, 0), at.offset)
+            kept.append((read[0].position.offset, read[-1].position.offset, len(read)))
+        assert kept[:10] == [(1, number, number) for number in range(1, 11)]
+        assert kept[10:20] == [(number - 9, number, 10) for number in range(11, 21)]
+        assert kept[20:] == [(15, 21, 7), (22, 22, 1), (23, 23, 1)]
+
+    async def test_without_a_bound_all_stay(self, layer, other):
+        """0 is none."""
+        for _ in range(5):
+            at = await layer.append(GROUPS[0], b"1" * 1000, History(bytes=0))
+        assert len(await other.read(GROUPS[0], Position(at.epoch, 0), 5)) == 5
+
+
+class TestTops:
+    """Who goes through all durable groups of a kind."""
+
+    async def test_each_group_of_the_kind_is_there_with_its_newest_position(self, layer, other):
+        """All of them, on whatever host, with the position of the last publication; those of other kinds are not."""
+        positions = {}
+        for group in GROUPS:
+            await layer.append(group, b"1", History())
+            positions[group] = await layer.append(group, b"2", History())
+        for group in ("chat2.room", "chats.room", "other.chat.room", "ch.a"):
+            await layer.append(group, b"1", History())
+        await layer.publish("chat.ephemeral", b"1")
+        tops = await other.tops("chat")
+        assert {group: top.position for group, top in tops.items()} == positions
+        assert tops == {group: await other.top(group) for group in GROUPS}
+        assert set(await other.tops("ch")) == {"ch.a"}
+        assert await other.tops("nobody") == {}
+
+    async def test_there_may_be_many(self, layer, other):
+        """More than one step of a scan brings."""
+        for number in range(700):
+            await layer.append(f"many.{number}", b"1", History(), key="k")
+        assert len(await other.tops("many")) == 700
 
 
 def part(process, number, *members):

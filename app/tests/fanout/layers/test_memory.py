@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from fanout.history import KEY_WINDOW, META_LIFETIME, History
-from fanout.layers import InMemoryChannelLayer, memory, memory_attendance
-from fanout.presence import PART_LIFETIME, Part
+from fanout.layers import InMemoryChannelLayer, memory, memory_presence
+from fanout.presence.view import PART_LIFETIME, Part
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def clock(monkeypatch):
     made = SimpleNamespace(now=time.time())
     told = SimpleNamespace(time=lambda: made.now, monotonic=lambda: made.now)
     monkeypatch.setattr(memory, "time", told)
-    monkeypatch.setattr(memory_attendance, "time", told)
+    monkeypatch.setattr(memory_presence, "time", told)
     return made
 
 
@@ -50,4 +50,4 @@ async def test_presence_of_long_ago_is_forgotten(clock):
     clock.now += PART_LIFETIME + 1
     await layer.announce("a.young", Part("p", 2, 1, {}))
     assert await layer.presence("a.old") == []
-    assert list(layer._attendance._groups) == ["a.young"]
+    assert list(layer._presence._groups) == ["a.young"]

@@ -129,7 +129,7 @@ async def test_who_is_gone_is_not_woken(own_redis, redis_layer, tools):
     waits = await tools.begun(dead.receive(CHANNEL))
     await tools.eventually(lambda: own_redis.cli.keys("*waiting*"))
     (key,) = own_redis.cli.keys("*waiting*")
-    own_redis.cli.zadd(key, {b"a-topic-that-nobody-hears": 1})  # longer than the other, so its turn is first
+    own_redis.cli.zadd(key, {b"asgi__a-topic-that-nobody-hears": 1})  # longer than the other, so its turn is first
     waiting = await tools.begun(alive.receive(CHANNEL))
     await tools.eventually(lambda: own_redis.cli.zcard(key) == 3)
     await sender.send(CHANNEL, event(1))

@@ -13,7 +13,7 @@ import tarfile
 import msgpack
 import pytest
 
-from fanout.feed import TRIMMED
+from fanout.durable.feed import TRIMMED
 from fanout.history import History
 from fanout.hub import Hub
 from fanout.layers import envelope
@@ -47,7 +47,7 @@ def filled(own_redis):
 
 @pytest.fixture
 def layer(redis_layer, filled):
-    return redis_layer(filled, prefix=RECORDED["prefix"])
+    return redis_layer(hosts=[filled.operators_url], prefix=RECORDED["prefix"])
 
 
 DATA = [b'{"message":"one"}', '{"message":"zwei ü"}'.encode(), b'{"message":"three"}']
@@ -127,7 +127,7 @@ class TestFuture:
         layer = redis_layer(own_redis, prefix="asgi")
         hub, client = Hub(layer), Client()
         await client.join(hub, "kept.a")
-        position = await layer._get_layer().streams.append("kept.a", b"nowhere", b"1", History(), None)
+        position = await layer._get_layer().streams.append("kept.a", b"asgi__nowhere", b"1", History(), None)
         future = envelope.MARKER + b"\x09" + f"{position.epoch}:1:in a way of its own".encode()
         own_redis.cli.publish("asgi__group__{kept.a}", future)
         await publish(hub, "kept.a", [2])

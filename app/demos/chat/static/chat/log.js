@@ -1,5 +1,5 @@
 /** The messages of the room: appended at the end, followed by the view only while the reader is there. */
-import { hueOf } from "./rules.js";
+import { colourOf } from "../fanout/colours.js";
 
 /** Messages kept in the page: more would make it slow. */
 const KEPT = 500;
@@ -7,8 +7,14 @@ const KEPT = 500;
 const SAME_BREATH_MS = 3 * 60_000;
 /** So near to the end, in px, counts as being there. */
 const NEAR_PX = 40;
+/** So near to the beginning, in px, older messages are asked for. */
+const AHEAD_PX = 300;
+
+/** @typedef {import("../fanout/positions.js").Position} Position */
 
 const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
+
+const keyOf = (/** @type {Position} */ { epoch, offset }) => `${epoch}:${offset}`;
 
 /** @param {string} tag @param {string} className @param {string} [text] */
 function element(tag, className, text = "") {
@@ -24,8 +30,14 @@ export class MessageLog {
   #frame = 0;
   /** Whose each message is, and when it was said. @type {WeakMap<Element, {key: string, time: number}>} */ #said = new WeakMap();
 
-  /** @param {{scroller: HTMLElement, list: HTMLElement, empty: HTMLElement, pill: HTMLElement}} parts */
-  constructor({ scroller, list, empty, pill }) {
+  /** The position of each message that has one. @type {WeakMap<Element, Position>} */ #positions = new WeakMap();
+  /** @type {Set<string>} */ #shown = new Set();
+
+  /** @param {{scroller: HTMLElement, list: HTMLElement, empty: HTMLElement, pill: HTMLElement, nearBeginning?: () => void}} parts
+   * `nearBeginning` is called when the reader scrolls towards the oldest message.
+   */
+  constructor({ scroller, list, empty, pill, nearBeginning = () => {} }) {
+    this.nearBeginning = nearBeginning;
     this.scroller = scroller;
     this.list = list;
     this.empty = empty;
@@ -40,22 +52,62 @@ export class MessageLog {
   }
 
   /** Show a message at the end; `time` is null when nobody knows when it was said.
-   * @param {{text: string, name: string, own?: boolean, time?: number | null}} message
+   * @param {{text: string, name: string, own?: boolean, time?: number | null, position?: Position, account?: boolean}} message
    */
-  message({ text, name, own = false, time = Date.now() }) {
+  message(message) {
+    const item = this.#made(message);
+    this.#append(item, message.own ?? false);
+    this.#regroup(item);
+    return item;
+  }
+
+  /** Show messages before all others, without moving what the reader looks at; those that are there already are left out.
+   * @param {{text: string, name: string, own?: boolean, position: Position, account?: boolean}[]} messages Oldest first.
+   */
+  before(messages) {
+    const items = messages.filter(({ position }) => !this.#shown.has(keyOf(position))).map((each) => this.#made({ ...each, time: null }));
+    const next = this.list.firstElementChild;
+    const { scrollHeight, scrollTop } = this.scroller;
+    this.list.prepend(...items);
+    for (const item of [...items, next]) if (item) this.#regroup(item);
+    this.scroller.scrollTop = scrollTop + this.scroller.scrollHeight - scrollHeight;
+    if (items.length) this.empty.hidden = true;
+  }
+
+  /** The position of the oldest message that is shown; null if none has one. */
+  get oldest() {
+    for (const item of this.list.children) {
+      const position = this.#positions.get(item);
+      if (position) return position;
+    }
+    return null;
+  }
+
+  /** @param {{text: string, name: string, own?: boolean, time?: number | null, position?: Position, account?: boolean}} message */
+  #made({ text, name, own = false, time = Date.now(), position, account = false }) {
     const item = element("li", "message");
-    item.dataset.hue = String(hueOf(name));
-    item.append(element("span", "who", name));
+    item.dataset.series = String(colourOf(name));
+    const who = element("span", "who", name);
+    item.append(who);
+    if (account) {
+      const mark = element("span", "account", "✓");
+      mark.title = "This name is an account's.";
+      mark.setAttribute("role", "img");
+      mark.setAttribute("aria-label", "logged in");
+      who.append(" ", mark);
+    }
     if (time !== null) {
       const when = element("time", "when", timeOfDay.format(time));
       when.setAttribute("datetime", new Date(time).toISOString());
       item.append(when);
     }
     item.append(element("p", "text", text));
-    this.#said.set(item, { key: name, time: time ?? 0 });
+    this.#said.set(item, { key: account ? `${name} ✓` : name, time: time ?? 0 });
     if (own) this.#mark(item);
-    this.#append(item, own);
-    this.#regroup(item);
+    if (position) {
+      this.#positions.set(item, position);
+      this.#shown.add(keyOf(position));
+    }
     return item;
   }
 
@@ -101,9 +153,16 @@ export class MessageLog {
   #append(item, own) {
     this.empty.hidden = true;
     this.list.append(item);
-    while (this.list.childElementCount > KEPT) this.list.firstElementChild?.remove();
+    while (this.#atEnd && this.list.childElementCount > KEPT) this.#forget(this.list.firstElementChild);
     if (own || this.#atEnd) this.#follow();
     else this.#showUnread(this.#unread + 1);
+  }
+
+  /** @param {Element | null} item */
+  #forget(item) {
+    const position = item && this.#positions.get(item);
+    if (position) this.#shown.delete(keyOf(position));
+    item?.remove();
   }
 
   /** Go to the end with the next frame: many messages in one frame cost one layout. */
@@ -121,6 +180,7 @@ export class MessageLog {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
     this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
     if (this.#atEnd) this.#showUnread(0);
+    if (scrollTop < AHEAD_PX && !this.#atEnd) this.nearBeginning();
   }
 
   /** @param {number} unread */

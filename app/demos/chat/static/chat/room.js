@@ -1,42 +1,53 @@
 /** One room of the chat: the page's parts, tied to one client of fanout.v1. */
 import { connect } from "../fanout/client.js";
+import { colourOf } from "../fanout/colours.js";
+import { showLine } from "../fanout/line.js";
 import { Composer } from "./composer.js";
-import { Line } from "./line.js";
 import { MessageLog } from "./log.js";
+import { Older } from "./older.js";
 import { KEPT, Outgoing } from "./outgoing.js";
-import { hueOf, missing, notSent } from "./rules.js";
+import { missing, notSent } from "./rules.js";
 import { draftOf, nameSetting, ownOf, panel, roomSetting } from "./settings.js";
 
 /** @type {(id: string) => any} */
 const part = (id) => document.getElementById(id);
-const { room = "", group = "", socket = "", messageMaxBytes } = document.body.dataset;
+const { room = "", group = "", socket = "", messageMaxBytes, account } = document.body.dataset;
 
 // `?transport=sse` (or poll, websocket) takes that way only: to see how the page fares on a bad network.
 const asked = new URLSearchParams(location.search).get("transport");
 const transport = /** @type {any} */ (["websocket", "sse", "poll"].find((way) => way === asked));
 const client = connect({ url: socket, groups: [group], last: KEPT, transport });
+showLine(client);
 const own = ownOf(room);
 const outgoing = /** @type {Outgoing<HTMLElement>} */ (new Outgoing(own.read()));
 const draft = draftOf(room);
-const line = new Line({
-  replica: part("replica"),
-  answered: part("answered"),
-  state: part("state"),
-  countdown: part("countdown"),
-  retry: part("retry"),
+const log = new MessageLog({
+  scroller: part("log"),
+  list: part("messages"),
+  empty: part("empty"),
+  pill: part("pill"),
+  nearBeginning: () => past.askSoon(),
 });
-const log = new MessageLog({ scroller: part("log"), list: part("messages"), empty: part("empty"), pill: part("pill") });
+const past = new Older({
+  group,
+  button: part("older"),
+  said: part("older-said"),
+  oldest: () => log.oldest,
+  show: (publications) => log.before(publications.filter(isMessage).map(shownAs)),
+});
 
 let joined = false;
 /** Older messages still to come, after the first join. @type {number | undefined} */
 let older;
+/** Whether there are more of them than the stream has. */
+let forgotten = false;
 let unseen = 0;
 
 const closePanel = panel(part("settings-toggle"), part("settings"));
 const myName = nameSetting(part("name-form"), part("name"), {
   kept: (name) => {
     part("me").textContent = name;
-    part("me").dataset.hue = hueOf(name);
+    part("me").dataset.series = colourOf(name);
   },
   done: () => {
     closePanel();
@@ -66,12 +77,15 @@ async function send(message) {
   const entry = outgoing.add(message, myName());
   const item = waitingItem(message);
   try {
-    const position = await client.publish(group, { message, name: entry.name });
+    const position = await client.publish(group, { message, name: entry.name, ...(account && { as: account }) });
+    part("again").hidden = true;
     if (position) log.own(outgoing.acknowledge(entry, position));
     own.write(outgoing.own);
     if (joined) composer.check();
   } catch (error) {
+    const { code } = /** @type {import("../fanout/client.js").FanoutError} */ (error);
     composer.giveBack(message, notSent(/** @type {import("../fanout/client.js").FanoutError} */ (error)));
+    part("again").hidden = !(account && code === "forbidden");
   }
   outgoing.remove(entry);
   item.remove();
@@ -87,17 +101,18 @@ function waitingItem(message) {
   return item;
 }
 
-client.on("state", (state) => {
-  joined &&= state.state === "open";
-  line.show(state, joined);
+client.on("state", ({ state }) => {
+  joined &&= state === "open";
 });
 
-client.on("joined", ({ replica, recovered }) => {
+client.on("joined", ({ recovered, offset = 0 }) => {
   joined = true;
-  line.answeredBy(replica);
-  line.show(client.state, joined);
   composer.check();
+  past.offer();
+  // A stream that holds fewer than were asked for, and is not new, has forgotten some.
+  if (older === undefined) forgotten = recovered < KEPT && offset > recovered;
   older ??= recovered;
+  if (older === 0) fill();
   log.loading(older > 0);
   log.ready();
 });
@@ -105,15 +120,32 @@ client.on("joined", ({ replica, recovered }) => {
 client.on("publication", ({ data, epoch, offset, recovered }) => {
   const isOlder = recovered && older > 0;
   if (isOlder) older -= 1;
-  if (typeof data?.message === "string") {
-    const name = typeof data.name === "string" && data.name.trim() ? data.name : "Anonymous";
+  if (isMessage({ data })) {
     const time = recovered ? null : Date.now();
-    const item = log.message({ text: data.message, name, own: outgoing.isOwn({ epoch, offset }), time });
+    const item = log.message({ ...shownAs({ data, epoch, offset }), time });
     outgoing.shown({ epoch, offset }, item);
     if (document.hidden && !isOlder) titleWith(unseen + 1);
   }
   if (isOlder) log.loading(older > 0);
+  if (older === 0) fill();
 });
+
+/** @param {{data: any}} publication */
+const isMessage = ({ data }) => typeof data?.message === "string";
+
+/** @param {{data: any, epoch: string, offset: number}} publication */
+function shownAs({ data, epoch, offset }) {
+  const name = typeof data.name === "string" && data.name.trim() ? data.name : "Anonymous";
+  const position = { epoch, offset };
+  return { text: data.message, name, own: outgoing.isOwn(position), position, account: data.account === true };
+}
+
+/** Ask for what the stream has forgotten, behind all that it has not: once, the rest comes as one scrolls. */
+function fill() {
+  if (!forgotten) return;
+  forgotten = false;
+  past.ask();
+}
 
 client.on("reset", ({ reason, epoch, offset }) => {
   for (const { message, name } of outgoing.takePassed({ epoch, offset })) log.message({ text: message, name, own: true });
@@ -122,11 +154,9 @@ client.on("reset", ({ reason, epoch, offset }) => {
 });
 
 client.on("error", ({ message }) => {
-  if (joined) composer.tell(message);
-  else line.show({ ...client.state, reason: message }, joined);
+  if (joined) composer.tell(message); // else the line says it
 });
 
-part("retry").addEventListener("click", () => client.retryNow());
 document.addEventListener("visibilitychange", () => document.hidden || titleWith(0));
 
 const title = document.title;
@@ -135,5 +165,3 @@ function titleWith(count) {
   unseen = count;
   document.title = count ? `(${count}) ${title}` : title;
 }
-
-line.show(client.state, joined);

@@ -35,21 +35,6 @@ export function missing(reason) {
   return `Messages are missing here: ${why}.`;
 }
 
-/** The state of the line in words.
- * @param {{state: string, offline?: boolean, reason?: string}} state @param {boolean} joined
- */
-export function lineState({ state, offline, reason }, joined) {
-  if (state === "open") return joined ? "Connected" : (reason ?? "Entering the room…");
-  if (state === "connecting") return "Connecting…";
-  if (state === "waiting") return offline ? "You are offline. Trying again when the network is back" : "Connection lost. Trying again";
-  return reason ? `The server closed the connection: ${reason}` : "The server closed the connection.";
-}
-
-/** Time left in words; nothing when it is up.
- * @param {number} ms
- */
-export const countdown = (ms) => (ms > 0 ? `in ${Math.ceil(ms / 1000)} s` : "");
-
 const TEMPERS = ["Brisk", "Calm", "Candid", "Deft", "Fond", "Hale", "Keen", "Mellow", "Nimble", "Quiet", "Sunny", "Wry"];
 const BIRDS = ["Avocet", "Curlew", "Dunlin", "Egret", "Heron", "Jay", "Linnet", "Merlin", "Plover", "Robin", "Swift", "Wren"];
 
@@ -59,16 +44,4 @@ const BIRDS = ["Avocet", "Curlew", "Dunlin", "Egret", "Heron", "Jay", "Linnet", 
 export function guestName(random = Math.random) {
   const pick = (/** @type {string[]} */ words) => words[Math.floor(random() * words.length)];
   return `${pick(TEMPERS)} ${pick(BIRDS)}`;
-}
-
-/** Colours that `room.css` has for people. */
-export const HUES = 6;
-
-/** The colour of a name: the same on every page.
- * @param {string} name
- */
-export function hueOf(name) {
-  let hash = 0;
-  for (const character of name) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) % 65_521;
-  return hash % HUES;
 }

@@ -37,12 +37,17 @@ export function ownOf(room) {
   };
 }
 
-/** Keep the name; a field left empty gets a new guest's name. Returns what tells the name.
+/** Keep a guest's name; a field left empty gets a new one. Returns what tells the name.
  * @param {HTMLFormElement} form @param {HTMLInputElement} field
  * @param {{kept: (name: string) => void, done: () => void}} listeners
  */
 export function nameSetting(form, field, { kept, done }) {
   const store = stored(globalThis.localStorage, NAME_KEY);
+  if (field.readOnly) {
+    kept(field.value); // the name of an account
+    form.addEventListener("submit", (event) => (event.preventDefault(), done()));
+    return () => field.value;
+  }
   const keep = () => {
     field.value = field.value.trim() || guestName();
     store.write(field.value);

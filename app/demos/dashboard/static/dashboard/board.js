@@ -1,6 +1,7 @@
 /** One board: what is published to its group, drawn at 10 Hz while somebody looks. */
-import { Chart, COLOURS } from "../fanout/chart.js";
+import { Chart } from "../fanout/chart.js";
 import { connect } from "../fanout/client.js";
+import { COLOURS } from "../fanout/colours.js";
 import { showLine } from "../fanout/line.js";
 import { inShort } from "../fanout/series.js";
 import { CHARTS_LIMIT, COUNTED, FIGURES, FORGOTTEN_MS, SILENT_MS, byName, headline, linesOf, noticeOf } from "./rules.js";

@@ -49,16 +49,17 @@ class Command(BaseCommand):
             raise CommandError(f"--arena must be {RULE}.")
         if not seconds > 0:
             raise CommandError("--seconds must be more than 0.")
+        failure = ""  # raised behind them: some versions of Python put into a group what an `except*` raises
         try:
             asyncio.run(self._run(Troop(url, arena, count), count, seconds))
         except* (BotsError, ClientError, FanoutError) as errors:
-            raise CommandError(str(_first(errors))) from None
+            failure = str(_first(errors))
         except* TimeoutError:
-            raise CommandError(
-                f"Not all {count} bots were in within {BEGIN_LIMIT:g} s: the fleet is too busy."
-            ) from None
+            failure = f"Not all {count} bots were in within {BEGIN_LIMIT:g} s: the fleet is too busy."
         except* KeyboardInterrupt:
             self.stdout.write("stopped")
+        if failure:
+            raise CommandError(failure)
 
     async def _run(self, troop: Troop, count: int, seconds: float) -> None:
         async with asyncio.TaskGroup() as group:

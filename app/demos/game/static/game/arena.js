@@ -88,14 +88,15 @@ function problem(sentence, passing = true) {
 // Playing and watching
 
 const store = stored("game.name");
-part("name").value = store.read() || guestName();
+const account = part("name").dataset.account !== undefined;
+if (!account) part("name").value = store.read() || guestName();
 part("play-form").addEventListener("submit", async (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
   problem("");
   if (self.me) return stop();
   const name = part("name").value.trim() || guestName();
   part("name").value = name;
-  store.write(name);
+  if (!account) store.write(name);
   part("play").disabled = true;
   try {
     const answer = await fetch(document.body.dataset.ticket ?? "", { headers: { accept: "application/json" } });
@@ -122,7 +123,7 @@ function stop() {
 function playing(on) {
   part("play").textContent = on ? "Stop" : "Play";
   part("play").classList.toggle("quiet", on);
-  part("name").readOnly = on;
+  part("name").readOnly = on || account;
   document.body.dataset.playing = String(on);
 }
 addEventListener("pagehide", () => self.end());

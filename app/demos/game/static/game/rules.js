@@ -5,26 +5,20 @@
  * @typedef {{id: string, name: string, x: number, y: number, colour: number}} Shown
  * @typedef {{number: number, x: number, y: number}} Gem
  */
+import { COLOURS, colourOf } from "../fanout/colours.js";
+
+export { COLOURS, colourOf };
 
 /** Others are drawn so far in the past: two steps at 20 Hz, so that there is one to walk towards. */
 export const BEHIND_MS = 100;
 /** Places of one player that are kept: what fits between two drawings and BEHIND_MS. */
 const PLACES = 8;
-/** Colours that `frame.css` has. */
-export const COLOURS = 6;
 /** Players that are shown at most: whoever publishes must not be able to stop a browser. */
 export const SHOWN_LIMIT = 300;
 /** Claims that are kept until their round is opened. */
 const EARLY_LIMIT = 100;
 /** Lines of the score. */
 export const SCORES = 8;
-
-/** The colour of a player: the same on every page. @param {string} id */
-export function colourOf(id) {
-  let hash = 0;
-  for (const character of id) hash = (hash * 31 + character.charCodeAt(0)) % 65_521;
-  return hash % COLOURS;
-}
 
 /** Where someone was at a time, between the places that are known. @param {Place[]} places @param {number} time */
 export function placeAt(places, time) {

@@ -1,0 +1,1 @@
+"""Who is behind a connection, and what ends it: sessions, tickets, rights."""

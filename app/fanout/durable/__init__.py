@@ -1,0 +1,1 @@
+"""Durable groups in this process: in order, without gaps, resumed behind any position."""

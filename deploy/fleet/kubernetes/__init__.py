@@ -1,0 +1,1 @@
+"""The fleet in a cluster: what `make` does beside `kubectl`. `k8s/` alone says what runs."""
