@@ -102,7 +102,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "config.static.HashedStaticFilesStorage"
-        if COLLECTED or "collectstatic" in sys.argv
+        if COLLECTED or {"collectstatic", "prepare"}.intersection(sys.argv[:2])
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }

@@ -25,13 +25,14 @@ def manage(run: Run, variables: Mapping[str, str], *arguments: str) -> None:
     """Run a management command. Raise FleetError with what it said when it fails.
 
     What it writes is for its owner alone, as what the supervisor's processes write is: a database has sessions in it.
-    Static files are for everybody, as far as the caller's umask lets them: an nginx of another account may serve them.
+    `prepare` sees to that itself: static files are for everybody, as far as the caller's umask lets them, since an
+    nginx of another account may serve them.
     """
     environ = {**environment.inherited(os.environ, run), **variables}
     del environ[environment.MARK]
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        umask=AS_IT_IS if arguments[0] == "collectstatic" else FOR_THE_OWNER,
+        umask=AS_IT_IS if arguments[0] == "prepare" else FOR_THE_OWNER,
         cwd=APP, env=environ, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     if done.returncode != 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from fleet import configuration, django, environment, ports, readiness, running, status
+from fleet import configuration, environment, ports, readiness, running, status
 from fleet.change import converge, reload_nginx, replace
 from fleet.state import WORKER
 from fleet.up import prepare, wait
@@ -21,8 +21,6 @@ def restart(asked: Options, run: Run, progress: Progress) -> int:
     with running.locked(run) as control:
         own = environment.given(os.environ, asked.env_file)
         variables = environment.compose({**environment.kept(run), environment.STATE_DIR: str(run.root), **own}, run)
-        with progress.step("check the settings"):
-            django.manage(run, variables, "check")
         current = run.recall()
         settings = configuration.decide(asked, current)
         ports.refuse_all_taken(settings, run)

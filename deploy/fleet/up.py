@@ -46,10 +46,11 @@ def up(asked: Options, run: Run, progress: Progress) -> int:
     with run.locked():
         run.make()
         run.ensure_secret_key()
-        with progress.step("check the settings"):
-            django.manage(run, variables, "check")
         control = Control(run)
         before = run.recall()
+        if control.answers() or orphans.find(run):  # what runs is let alone when it could not be started again
+            with progress.step("check the settings"):
+                django.manage(run, variables, "check")
         if control.answers():
             settings = _change(asked, run, control, progress)
             _tell_differences(run, variables, progress)
@@ -81,12 +82,10 @@ def _start(asked: Options, run: Run, variables: dict[str, str], limits: Limits, 
 
 
 def prepare(run: Run, variables: dict[str, str], progress: Progress) -> None:
-    """Do what comes once before replicas start: variables, database, static files."""
+    """Do what comes once before replicas start: variables, their check, database, static files."""
+    with progress.step("prepare database and static files"):
+        django.manage(run, variables, "prepare")
     write_private(run.environment, environment.render(variables))
-    with progress.step("migrate the database"):
-        django.manage(run, variables, "migrate", "--no-input", "--verbosity", "0")
-    with progress.step("collect static files"):
-        django.manage(run, variables, "collectstatic", "--no-input", "--verbosity", "0")
 
 
 def _end_leftovers(run: Run, progress: Progress) -> None:

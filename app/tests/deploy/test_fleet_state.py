@@ -91,8 +91,7 @@ def test_what_django_writes_is_for_its_owner_but_for_static_files(run, monkeypat
     variables = environment.compose({"FANOUT_STATIC_ROOT": str(run.root / "static")}, run)
     before = os.umask(0o022)
     try:
-        django.manage(run, variables, "migrate", "--no-input", "--verbosity", "0", "sessions")
-        django.manage(run, variables, "collectstatic", "--no-input", "--verbosity", "0")
+        django.manage(run, variables, "prepare")
     finally:
         os.umask(before)
     assert stat.S_IMODE((run.root / "db.sqlite3").stat().st_mode) == 0o600
