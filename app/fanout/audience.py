@@ -30,7 +30,7 @@ CHUNK = 50
 class _Job:
     """Payloads on their way to sockets."""
 
-    __slots__ = ("at", "broadcaster", "gone", "keys", "payloads", "published_at", "size", "sockets")
+    __slots__ = ("at", "broadcaster", "gone", "keys", "payloads", "published_at", "size", "sockets", "uncounted")
 
     def __init__(
         self,
@@ -47,6 +47,8 @@ class _Job:
         self.published_at = published_at
         self.size = sum(map(len, payloads)) if published_at else 0
         self.at = 0
+        self.uncounted = 0
+        """Sockets that were written to since the last count."""
         self.gone: set[Socket] = set()
         """Who has left since: it gets nothing more, not even if it has joined again meanwhile."""
 
@@ -142,12 +144,16 @@ class Audience:
                 part = tuple(socket for socket in part if socket not in job.gone)
             try:
                 self._write_to(part, job)
+                job.uncounted += len(part)
             except Exception:  # one socket must not end the delivery of a group
                 logger.exception("left out some of %d sockets", len(part))
             job.at += CHUNK
-            if job.at >= len(job.sockets):
+            is_written, is_over = job.at >= len(job.sockets), self._loop.time() >= end
+            if is_written or is_over:
+                _count(job)
+            if is_written:
                 self._jobs.popleft()
-            if self._loop.time() >= end:
+            if is_over:
                 break
 
     def _write_to(self, sockets: Sequence[Socket], job: _Job) -> None:
@@ -157,11 +163,11 @@ class Audience:
             level = self._laggards.sort_out(sockets, job.keys, job.payloads)
             for socket in job.broadcaster.offer(level, job.payloads):
                 self._laggards.hold(socket, job.keys, job.payloads)
-        _count(job, len(sockets))
 
 
-def _count(job: _Job, sockets: int) -> None:
-    """Count what was written to so many sockets: once for all of them, so that it costs each next to nothing."""
+def _count(job: _Job) -> None:
+    """Count what was written in this slice: once for all of its sockets, so that it costs each next to nothing."""
+    sockets, job.uncounted = job.uncounted, 0
     counters.deliveries += sockets * len(job.payloads)
     if job.published_at:
         counters.delivered_bytes += sockets * job.size

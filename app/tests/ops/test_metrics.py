@@ -1,5 +1,6 @@
 """What a replica counts, as Prometheus reads it."""
 
+import asyncio
 import json
 import shutil
 import socket
@@ -12,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.exceptions import InvalidStatus
 
 import fanout
-from fanout.audience import _count, _Job
+from fanout.audience import Audience, _count, _Job
 from fanout.counters import HANDSHAKES, Counters, Histogram
 from fanout.durable.feed import RESET_REASONS
 from fleet.packages import require
@@ -304,37 +305,42 @@ def test_version_and_targets_are_asked_of_a_replica(replica):
 # -- what it costs -------------------------------------------------------------------------------------
 
 
-def test_counting_costs_less_than_two_percent_of_a_delivery():
-    """Beside writing 50 small frames to 50 sockets of the kernel, which is the least that a delivery takes."""
-    from server.frames import text_frame
+async def test_counting_costs_less_than_two_percent_of_a_delivery():
+    """Beside what a group of 100 takes, whose sockets have no reader that would have to be woken."""
+    from server.sockets import ReplicaSocket
 
-    pairs = [socket.socketpair() for _ in range(50)]
+    pairs = [socket.socketpair() for _ in range(100)]
+    audience = Audience(1 << 20)
+    for writer, _ in pairs:
+        member = ReplicaSocket.__new__(ReplicaSocket)
+        member._straight = writer.send
+        audience.add(member, None)
     job = _Job(None, (), [b"x" * 100], None, (time.time(),))
-    frame = text_frame(b"x" * 100)
-
-    def deliver():
-        for writer, _ in pairs:
-            writer.send(frame)
 
     def count():
-        for _ in range(10):
-            _count(job, 50)
+        for job.uncounted in range(100, 110):
+            _count(job)
 
+    counting = delivering = float("inf")
     try:
-        counting, delivering = best(count) / 10, best(deliver, after=lambda: [reader.recv(4096) for _, reader in pairs])
+        for _ in range(2000):  # by turns and for a while: what else the machine does comes in bursts
+            counting = min(counting, cpu(count) / 10)
+            took = cpu(lambda: audience.send(lambda _: job.payloads, None, job.published_at))
+            if not audience.busy:  # else its slice ended within: something else had the core
+                delivering = min(delivering, took)
+            while audience.busy:  # noqa: ASYNC110 - it waits for its turn of this loop
+                await asyncio.sleep(0)
+            for _, reader in pairs:
+                reader.recv(4096)
     finally:
         for ends in pairs:
             for end in ends:
                 end.close()
-    assert counting < 0.02 * delivering
+    assert counting < 0.02 * delivering, f"{counting / delivering:.2%}"
 
 
-def best(action, *, after=lambda: None):
-    """The CPU seconds that an action takes when nothing is in its way."""
-    least = float("inf")
-    for _ in range(50):
-        began = time.process_time()
-        action()
-        least = min(least, time.process_time() - began)
-        after()
-    return least
+def cpu(action):
+    """The CPU seconds that an action takes."""
+    began = time.process_time()
+    action()
+    return time.process_time() - began
