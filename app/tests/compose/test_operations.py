@@ -51,7 +51,9 @@ def test_prometheus_finds_the_replicas_redis_and_nginx(watched):
 
 def test_outside_nothing_of_it_is_told(own):
     """Whoever comes through the published port is a stranger, this machine too; the other port is not published."""
-    for path in ("/ops/targets", "/ops/replicas/web-1/metrics", "/metrics", "/readyz", "/version", "/ops/nginx"):
+    for path in (
+        "/healthz", "/ops/targets", "/ops/replicas/web-1/metrics", "/metrics", "/readyz", "/version", "/ops/nginx",
+    ):  # fmt: skip
         link = http.client.HTTPConnection("127.0.0.1", own.port, timeout=10)
         link.request("GET", path)
         assert link.getresponse().status == 403

@@ -16,6 +16,9 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 NOBODY = 65534
 
+ELSEWHERE = "127.0.0.2"
+"""An address that is not nginx' own."""
+
 
 def test_a_replica_is_found_by_its_socket(edge):
     """It gets requests soon after its socket appears, without a reload."""
@@ -147,12 +150,34 @@ def test_operations_are_for_this_machine_alone(make_edge):
     edge = make_edge(trusted_proxies=("127.0.0.1/32",))
     edge.start("web-1")
     outside = {"X-Forwarded-For": "198.51.100.7"}
-    for path in ("/readyz", "/version", "/metrics", "/ops/x", "/ops/replicas/web-1/metrics", "/ops/nginx"):
-        assert edge.request(path)[0] == 200
-        assert edge.request(path, headers=outside)[0] == 403
-    assert edge.request("/healthz", headers=outside)[0] == 200
+    for path in (
+        "/healthz", "/readyz", "/version", "/metrics", "/ops/x", "/ops/replicas/web-1/healthz",
+        "/ops/replicas/web-1/metrics", "/ops/nginx",
+    ):  # fmt: skip
+        assert edge.request(path)[0] == 200, path
+        assert edge.request(path, headers=outside)[0] == 403, path
     assert edge.request("/metrics-of-mine", headers=outside)[0] == 200
     assert edge.request("/ops/", headers=outside)[0] == 200  # a page with a log-in
+
+
+def test_a_stranger_without_a_proxy_is_told_nothing_of_the_inside(edge):
+    """By the address that nginx itself sees, whatever the request says."""
+    edge.start("web-1")
+    for path in ("/healthz", "/readyz", "/version", "/metrics", "/ops/targets", "/ops/replicas/web-1/healthz"):
+        for headers in ({}, {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Host": "localhost"}):
+            assert edge.request(path, headers=headers, source=ELSEWHERE)[0] == 403, path
+    assert edge.request("/", source=ELSEWHERE)[0] == 200
+
+
+def test_a_balancer_that_was_named_asks_for_health(make_edge):
+    """For itself, not for a client of its; and for nothing else."""
+    edge = make_edge(trusted_proxies=(f"{ELSEWHERE}/32", "10.0.0.0/8"))
+    edge.start("web-1")
+    assert edge.request("/healthz", source=ELSEWHERE)[0] == 200
+    assert edge.request("/readyz", source=ELSEWHERE)[0] == 403
+    for client in ("198.51.100.7", "10.0.0.1", ELSEWHERE):
+        assert edge.request("/healthz", headers={"X-Forwarded-For": client}, source=ELSEWHERE)[0] == 403
+    assert edge.request("/healthz", source="127.0.0.3")[0] == 403
 
 
 def test_a_replica_is_asked_by_its_name(edge):
@@ -269,7 +294,9 @@ def test_a_client_writes_nothing_into_the_error_log(edge, request_line, headers,
 def test_who_asks_from_outside_writes_nothing_into_the_error_log(make_edge):
     """What is for this machine alone is refused without a line: anybody could write as many as he likes."""
     edge = make_edge(trusted_proxies=("127.0.0.1/32",))
-    for path in ("/metrics", "/readyz", "/ops/x", "/ops/nginx", "/ops/replicas/web-1/metrics", "/ops/worker/metrics"):
+    for path in (
+        "/healthz", "/metrics", "/readyz", "/ops/x", "/ops/nginx", "/ops/replicas/web-1/metrics", "/ops/worker/metrics",
+    ):  # fmt: skip
         assert edge.request(path, headers={"X-Forwarded-For": "198.51.100.7"})[0] == 403
     assert (edge.folder / "error.log").read_text() == ""
 
