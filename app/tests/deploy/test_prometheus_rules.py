@@ -101,6 +101,8 @@ CASES = [
          {"replica": "web-1"}),
     Case("FanoutWorkerDown", {'up{job="worker",instance="edge"}': "1x4 0x20", f"up{{{WEB1}}}": "1x30"}, "3m", "2m",
          "The worker does not answer.", {"job": "worker", "instance": "edge"}),
+    Case("FanoutWorkerDown", {'up{job="worker",instance="pod"}': "1x4 stale", f"up{{{WEB1}}}": "1x30"}, "3m", "2m",
+         "The worker does not answer.", {"job": "worker"}),
     Case("FanoutWorkerBehind", {'fanout_task_ok{job="worker",task="archive"}': "1x4 0x20"}, "5m", "4m",
          "The job archive of the worker fails, or is behind.", {"job": "worker", "task": "archive"}),
     Case("FanoutArchiveIncomplete", {'fanout_task_lost_total{job="worker",task="archive"}': "0x8 9x60"}, "10m", "2m",
@@ -179,7 +181,9 @@ def test_in_containers_it_is_the_same_at_other_addresses():
     (jobs["fanout"]["http_sd_configs"][0])["url"] = f"http://nginx:{edge.INSIDE_PORT}/ops/targets"
     for name, port in (("redis", 9121), ("nginx", 9113)):
         jobs[name]["static_configs"] = [{"targets": [f"{name}-exporter:{port}"]}]
-    native["scrape_configs"] = [jobs[name] for name in ("fanout", "redis", "nginx")]
+    del jobs["worker"]["metrics_path"]
+    jobs["worker"]["static_configs"] = [{"targets": ["worker:8082"]}]
+    native["scrape_configs"] = [jobs[name] for name in ("fanout", "worker", "redis", "nginx")]
     assert compose == native
     services = yaml.safe_load((REPOSITORY / "compose.yaml").read_text())["services"]
     assert services["nginx-exporter"]["environment"]["SCRAPE_URI"] == f"http://nginx:{edge.INSIDE_PORT}/ops/nginx"
@@ -201,6 +205,34 @@ def test_in_kubernetes_each_replica_of_a_pod_is_a_target():
     nginx = next(each for each in pod["spec"]["initContainers"] if each["name"] == "nginx")
     ports = {port["name"]: port["containerPort"] for port in nginx["ports"]}
     assert {ports[each["port"]] for each in endpoints} == {edge.INSIDE_PORT}
+
+
+def test_the_worker_is_scraped_at_a_port_of_its_own_where_it_has_a_container():
+    """In Kubernetes by its name, in Compose by its number; in both the worker is told that port."""
+    services = yaml.safe_load((REPOSITORY / "compose.yaml").read_text())["services"]
+    jobs = {job["job_name"]: job for job in yaml.safe_load((FOLDER / "compose.yml").read_text())["scrape_configs"]}
+    (target,) = jobs["worker"]["static_configs"][0]["targets"]
+    assert target == f"worker:{after('--metrics-port', services['worker']['command'])}"
+    assert set(services["worker"]["networks"]) & set(services["prometheus"]["networks"]) == {"worker"}
+    pod = next(yaml.safe_load_all((REPOSITORY / "k8s/70-worker.yaml").read_text()))["spec"]["template"]
+    (worker,) = pod["spec"]["containers"]
+    (port,) = worker["ports"]
+    assert str(port["containerPort"]) == after("--metrics-port", worker["args"])
+    monitors = yaml.safe_load_all((FOLDER / "pod-monitor.yaml").read_text())
+    monitor = next(each["spec"] for each in monitors if each["metadata"]["name"] == "worker")
+    assert monitor["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    (endpoint,) = monitor["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint.get("path", "/metrics")) == (port["name"], "/metrics")
+    assert {"targetLabel": "job", "replacement": "worker"} in endpoint["relabelings"]
+    policies = yaml.safe_load_all((REPOSITORY / "k8s/11-network-policies.yaml").read_text())
+    (door,) = next(each["spec"]["ingress"] for each in policies if each["metadata"]["name"] == "worker")
+    assert door["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    assert [each["port"] for each in door["ports"]] == [port["name"]]
+
+
+def after(option, words):
+    """The value of an option in a command line."""
+    return words[words.index(option) + 1]
 
 
 def test_the_operator_is_given_the_same_rules():

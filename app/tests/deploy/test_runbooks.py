@@ -211,6 +211,8 @@ class Judge:
             self._manage(["manage.py", *rest[1:]])
 
     def _manage(self, rest):
+        if rest[:2] == ["-m", "ops.probe"]:
+            return
         self._wants(rest[0] == "manage.py" and rest[1] in get_commands(), ["python", *rest])
 
 
