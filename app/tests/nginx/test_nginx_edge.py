@@ -318,6 +318,59 @@ def test_what_a_client_can_write_is_a_line_for_a_request(edge, body):
     assert "[error]" in line
 
 
+HIDDEN = "abc123xyz"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/ops/", "/ws/chat/x/", "/events/x", "/poll/x", "/dies", "/poll/dies", "/back", "/poll/back", "/healthz",
+        "/readyz", "/ops/replicas/web-3/metrics", "/ops/worker/metrics", "/static/folder", "/static/app.js/x",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("there", [True, False], ids=["with a replica", "with none"])
+def test_no_query_stands_in_a_log(edge, path, there):
+    """Whatever fails on the way, also that of the page from which a request comes."""
+    if there:
+        edge.start("web-1")
+    (edge.folder / "static/folder").mkdir(mode=0)
+    for _ in range(3):
+        edge.raw(f"GET {path}?token={HIDDEN} HTTP/1.1")
+        edge.raw(f"GET {path} HTTP/1.1", f"Referer: http://x/?token={HIDDEN}")
+        edge.raw(f"POST {path}?token={HIDDEN} HTTP/1.1", "Host: x", "Transfer-Encoding: chunked", "", "zz")
+        edge.raw(f"GET {path}?token={HIDDEN} HTTP/1.1", "Upgrade: websocket", "Connection: Upgrade")
+    edge.process.send_signal(signal.SIGQUIT)  # what is buffered is written
+    edge.process.wait(timeout=10)
+    for name in ("access.log", "error.log"):
+        assert HIDDEN not in (edge.folder / name).read_text(), name
+
+
+def test_what_fails_without_a_query_is_told(edge):
+    """By its reason, which no other log has."""
+    edge.start("web-1")
+    assert edge.request("/dies")[0] == 502
+    edge.stop("web-1")
+    edge.request("/")
+    told = (edge.folder / "error.log").read_text()
+    assert "upstream prematurely closed connection while reading response header" in told
+    assert "no live upstreams while connecting to upstream" in told
+
+
+@pytest.mark.parametrize("path", ["/back", "/poll/back"])
+@pytest.mark.parametrize("query", ["", "?a=b%20c"])
+def test_a_query_changes_nothing_but_the_log(edge, path, query):
+    """Method, path, body, what a replica may do, what a client is told when there is none."""
+    edge.start("web-1")
+    status, headers, body = edge.request(path + query, "POST", b"body", {"Expect": "100-continue"})
+    told = json.loads(body)
+    assert (status, headers["X-Replica"], told["method"], told["path"]) == (200, "web-1", "POST", path + query)
+    assert told["headers"]["Content-Length"] == "4"
+    edge.stop("web-1")
+    status, headers, body = edge.request(path + query, headers=BROWSER)
+    assert (status, headers["Retry-After"]) == (502, "2")
+    assert b"<code>make status</code>" in body
+
+
 def test_responses_are_compressed_on_the_fly(edge):
     """JSON and text, for who accepts it."""
     edge.start("web-1")
