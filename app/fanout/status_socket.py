@@ -1,4 +1,4 @@
-"""A unix socket on which a process without a server says how it does, as a replica does: `/readyz` and `/metrics`."""
+"""How a process without a server says how it does, as a replica: on a unix socket, its metrics on a port as well."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
+    Status = Callable[[], Mapping[str, Any]]
+
 ASK_SECONDS = 2.0
 """For who connects to say what they want."""
 HEAD_LIMIT = 4096
@@ -22,20 +25,15 @@ HEAD_LIMIT = 4096
 IN_SERVICE = ("ready", "degraded")
 
 
+SOCKET_PATHS = (b"/readyz", b"/healthz", b"/metrics")
+PORT_PATHS = (b"/metrics",)
+
+
 @contextlib.asynccontextmanager
-async def status_socket(path: Path, status: Callable[[], Mapping[str, Any]]) -> AsyncIterator[None]:
+async def status_socket(path: Path, status: Status) -> AsyncIterator[None]:
     """Answer on `path` while the context lasts. Raise OSError, with a sentence where another process listens there."""
     _remove_stale(path)  # before anything else is served: what blocks keeps nobody waiting
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            async with asyncio.timeout(ASK_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(answer(head, status))
-                await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_unix_server(serve, path, limit=HEAD_LIMIT)
+    server = await asyncio.start_unix_server(partial(_serve, status, SOCKET_PATHS), path, limit=HEAD_LIMIT)
     os.chmod(path, 0o660)  # noqa: PTH101 - of a socket on this machine # nosec B103 - for owner and group
     try:
         yield
@@ -44,12 +42,42 @@ async def status_socket(path: Path, status: Callable[[], Mapping[str, Any]]) -> 
         _remove(path)
 
 
-def answer(head: bytes, status: Callable[[], Mapping[str, Any]]) -> bytes:
+@contextlib.asynccontextmanager
+async def metrics_port(port: int, status: Status) -> AsyncIterator[None]:
+    """Answer `/metrics` at every address of this container while the context lasts: the network says who gets there.
+
+    Raise OSError, with a sentence where the port is taken.
+    """
+    try:
+        server = await asyncio.start_server(partial(_serve, status, PORT_PATHS), port=port, limit=HEAD_LIMIT)
+    except OSError as error:
+        said = error.strerror if error.errno != errno.EADDRINUSE else "it is taken: give another --metrics-port"
+        raise OSError(error.errno, f"port {port}: {said}") from error
+    try:
+        yield
+    finally:
+        server.close()
+
+
+async def _serve(
+    status: Status, paths: tuple[bytes, ...], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        async with asyncio.timeout(ASK_SECONDS):
+            head = await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer(head, status, paths))
+            await writer.drain()
+    writer.close()
+
+
+def answer(head: bytes, status: Status, paths: tuple[bytes, ...] = SOCKET_PATHS) -> bytes:
     """Return the answer to the head of a request."""
     method, _, rest = head.partition(b" ")
     path = rest.partition(b" ")[0]
-    if method != b"GET" or path not in (b"/readyz", b"/healthz", b"/metrics"):
-        return _http("404 Not Found", {"status": "nothing is here but /healthz, /readyz and /metrics"})
+    if method != b"GET" or path not in paths:
+        *others, last = (each.decode() for each in sorted(paths))
+        known = f"{', '.join(others)} and {last}" if others else last
+        return _http("404 Not Found", {"status": f"nothing is here but {known}"})
     if path == b"/metrics":
         return _answer("200 OK", "text/plain; version=0.0.4", metrics(status()).encode())
     said = status() if path == b"/readyz" else {"status": "ok"}

@@ -1,7 +1,7 @@
 """What operators ask a replica, answered before Django: a probe knows no host name and wants no session.
 
-`/healthz`, `/readyz`, `/version`, `/metrics` and `/ops/targets`. nginx lets nobody but this machine ask for the last
-four (nginx/snippets/operations.conf).
+`/healthz`, `/readyz`, `/version`, `/metrics` and `/ops/targets`. nginx lets nobody but this machine ask
+(nginx/snippets/operations.conf).
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import secrets
 import socket
@@ -13,6 +12,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from fleet import ports, tls, waiting
+from fleet.answering import replica_at
 from fleet.errors import FleetError
 from fleet.logs import readable
 from fleet.unix import get_json
@@ -128,11 +128,4 @@ def wait_until_seen(settings: Settings, variables: Mapping[str, str], name: str)
 
 def answering(settings: Settings, variables: Mapping[str, str]) -> str | None:
     """Return the replica that answers a request through nginx; None when there is no answer."""
-    connection = http.client.HTTPConnection(ports.first(settings), settings.port, timeout=ANSWER_SECONDS)
-    try:
-        connection.request("GET", "/healthz", headers={"Host": host(settings, variables)})
-        return connection.getresponse().getheader("X-Replica")
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
+    return replica_at(ports.first(settings), settings, host(settings, variables))

@@ -36,26 +36,56 @@ def told(fleet, query):
     return {each["metric"].get("replica") or each["metric"]["job"]: each["value"][1] for each in json.loads(said)}
 
 
-def test_prometheus_finds_the_replicas_redis_and_nginx(watched):
-    """By the port that nginx keeps for the inside, and by exporters: one with an account for figures alone."""
+def test_prometheus_finds_the_replicas_the_worker_redis_and_nginx(watched):
+    """By the port that nginx keeps for the inside, by the worker's, and by exporters: one may ask for figures alone."""
     await_that(lambda: not watched.listed("prometheus")[0].ill(), SECONDS, "Prometheus is well")
     three = {"web-1", "web-2", "web-3"}
     await_that(lambda: set(told(watched, 'up{job="fanout"} == 1')) == three, SECONDS, "all are up")
     ready = 'fanout_replica_state{state="ready"} == 1'
     await_that(lambda: set(told(watched, ready)) == three, SECONDS, "all are ready")
+    await_that(lambda: told(watched, "fanout_task_ok == 1") == {"worker": "1"}, SECONDS, "the worker does well")
+    lost, lag = 'fanout_task_lost_total{task="archive"}', 'fanout_task_lag_seconds{task="archive"}'
+    assert told(watched, lost).keys() == told(watched, lag).keys() == {"worker"}
     exporters = {"redis": "1", "nginx": "1"}
     await_that(lambda: told(watched, "redis_up or nginx_up") == exporters, SECONDS, "Redis and nginx are seen")
     assert told(watched, "redis_aof_last_write_status") == {"redis": "1"}
     assert told(watched, "redis_memory_max_bytes > 0").keys() == {"redis"}
 
 
+def test_of_a_worker_that_is_away_prometheus_tells(watched):
+    """Its target stays, and is down."""
+    await_that(lambda: told(watched, 'up{job="worker"}') == {"worker": "1"}, SECONDS, "it is up")
+    (worker,) = watched.listed("worker")
+    watched.docker("stop", worker.id)
+    try:
+        firing = 'ALERTS{alertname="FanoutWorkerDown"}'
+        await_that(lambda: told(watched, firing) == {"worker": "1"}, SECONDS, "the alert is there")
+    finally:
+        watched.docker("start", worker.id)
+    await_that(lambda: told(watched, 'up{job="worker"}') == {"worker": "1"}, SECONDS, "it is up again")
+
+
 def test_outside_nothing_of_it_is_told(own):
     """Whoever comes through the published port is a stranger, this machine too; the other port is not published."""
-    for path in ("/ops/targets", "/ops/replicas/web-1/metrics", "/metrics", "/readyz", "/version", "/ops/nginx"):
+    for path in (
+        "/healthz", "/ops/targets", "/ops/replicas/web-1/metrics", "/metrics", "/readyz", "/version", "/ops/nginx",
+    ):  # fmt: skip
         link = http.client.HTTPConnection("127.0.0.1", own.port, timeout=10)
         link.request("GET", path)
         assert link.getresponse().status == 403
         link.close()
+
+
+def test_the_workers_port_is_not_reached_from_where_the_world_is(own):
+    """It answers in its own networks, and not to nginx."""
+    (worker,) = own.listed("worker")
+    (said,) = own.project.engine.inspect([worker.id])
+    address = said["NetworkSettings"]["Networks"][f"{own.project.name}_worker"]["IPAddress"]
+    url = f"http://{address}:8082/metrics"
+    ask = f"import urllib.request; print(urllib.request.urlopen('{url}', timeout=5).read().decode())"
+    assert 'fanout_task_ok{task="archive"}' in own.by_hand("exec", "-T", "worker", "python", "-c", ask).stdout
+    with pytest.raises(AssertionError, match="failed"):
+        own.by_hand("exec", "-T", "nginx", "curl", "--silent", "--max-time", "3", url)
 
 
 def test_the_doctor_looks_at_it_as_a_replica_sees_it(own):

@@ -22,7 +22,7 @@ APP, EDGE, DATA = "10001:10001", "10002:10001", "999:999"
 ACCOUNTS = {"web": APP, "worker": APP, "migrate": APP, "nginx": EDGE, "redis": DATA, "postgres": DATA}
 NETWORKS = {
     "web": {"redis", "database"},
-    "worker": {"redis", "database"},
+    "worker": {"redis", "database", "worker"},
     "migrate": {"database"},
     "nginx": {"edge"},
     "redis": {"redis"},
@@ -85,7 +85,9 @@ def test_nothing_but_nginx_is_published_and_that_to_this_machine(own, inspected)
     prefix = f"{own.project.name}_"
     for service, each in inspected.items():
         assert {name.removeprefix(prefix) for name in each["NetworkSettings"]["Networks"]} == NETWORKS[service]
-    described = json.loads(own.docker("network", "inspect", f"{prefix}redis", f"{prefix}database"))
+    described = json.loads(
+        own.docker("network", "inspect", *(f"{prefix}{name}" for name in ("redis", "database", "worker")))
+    )
     assert all(network["Internal"] for network in described)
 
 

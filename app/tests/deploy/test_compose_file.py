@@ -63,18 +63,19 @@ def test_networks_join_a_server_with_its_clients(described, services):
     assert {name: set(service["networks"]) for name, service in services.items()} == {
         "nginx": {"edge"},
         "web": {"redis", "database"},
-        "worker": {"redis", "database"},
+        "worker": {"redis", "database", "worker"},
         "migrate": {"database"},
         "redis": {"redis"},
         "postgres": {"database"},
         "locust": {"edge"},
         "locust-worker": {"edge"},
-        "prometheus": {"edge"},
+        "prometheus": {"edge", "worker"},
         "redis-exporter": {"edge", "redis"},
         "nginx-exporter": {"edge"},
         "grafana": {"edge"},
     }
-    assert {name for name, network in described["networks"].items() if network.get("internal")} == {"redis", "database"}
+    closed = {name for name, network in described["networks"].items() if network.get("internal")}
+    assert closed == {"redis", "database", "worker"}
 
 
 def test_a_replica_has_more_time_to_end_than_a_drain_takes(services):

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 
+import httpx
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,6 +14,7 @@ from fanout.jobs import Periodic
 from fanout.status_socket import answer
 from fanout.worker import LATE, Worker, made
 from fleet.unix import get_json
+from tests.fleets import a_free_port
 from tests.redises import eventually
 from tests.replicas import APP, folder, start  # noqa: F401 - fixtures
 
@@ -162,7 +164,7 @@ def test_a_worker_says_how_it_does_and_ends_when_it_is_told(start_worker, folder
     worker = start_worker("--socket", path, "--pid-file", pid)
     eventually(lambda: (get_json(path, "/readyz") or {}).get("status") == "ready", "it is ready")
     assert get_json(path, "/healthz") == {"status": "ok"}
-    assert get_json(path, "/secrets") == {"status": "nothing is here but /healthz, /readyz and /metrics"}
+    assert get_json(path, "/secrets") == {"status": "nothing is here but /healthz, /metrics and /readyz"}
     assert int(pid.read_text()) == worker.pid
     assert oct(path.stat().st_mode & 0o777) == "0o660"
     own_redis.kill()
@@ -188,6 +190,22 @@ def test_a_socket_that_a_killed_worker_left_is_taken_over(start_worker, folder):
     third = start_worker("--socket", path)
     eventually(lambda: get_json(path, "/readyz") is not None, "the third answers")
     assert third.stop() == 0
+
+
+def test_prometheus_in_another_container_asks_at_a_port(start_worker, folder):  # noqa: F811 - the fixture
+    """For metrics and for nothing else; a port that is taken is a sentence."""
+    port = a_free_port()
+    worker = start_worker("--socket", folder / "w.sock", "--metrics-port", port)
+    worker.said("works at archive")
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=LIMIT) as prometheus:
+        eventually(lambda: 'fanout_task_ok{task="archive"} 1\n' in prometheus.get("/metrics").text, "it does well")
+        refused = prometheus.get("/readyz")
+    assert (refused.status_code, refused.json()) == (404, {"status": "nothing is here but /metrics"})
+    second = start_worker("--metrics-port", port)
+    assert second.wait() == 1
+    assert second.lines == [f"CommandError: port {port}: it is taken: give another --metrics-port"]
+    assert worker.stop() == 0, worker.log
+    assert "Traceback" not in worker.log
 
 
 def test_a_layer_in_memory_is_refused(start_worker, start):  # noqa: F811 - the fixture

@@ -118,9 +118,10 @@ class Edge:
     def stop(self, name, **options):
         self.replicas.pop(name).close(**options)
 
-    def request(self, path, method="GET", body=None, headers=None, address="127.0.0.1"):
-        """Return status, headers and body of one request on a connection of its own."""
-        connection = http.client.HTTPConnection(address, self.port, timeout=10)
+    def request(self, path, method="GET", body=None, headers=None, *, address="127.0.0.1", source=None):
+        """Return status, headers and body of one request on a connection of its own, from `source` if it is given."""
+        own = (source, 0) if source else None
+        connection = http.client.HTTPConnection(address, self.port, timeout=10, source_address=own)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()

@@ -16,6 +16,9 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 NOBODY = 65534
 
+ELSEWHERE = "127.0.0.2"
+"""An address that is not nginx' own."""
+
 
 def test_a_replica_is_found_by_its_socket(edge):
     """It gets requests soon after its socket appears, without a reload."""
@@ -147,12 +150,34 @@ def test_operations_are_for_this_machine_alone(make_edge):
     edge = make_edge(trusted_proxies=("127.0.0.1/32",))
     edge.start("web-1")
     outside = {"X-Forwarded-For": "198.51.100.7"}
-    for path in ("/readyz", "/version", "/metrics", "/ops/x", "/ops/replicas/web-1/metrics", "/ops/nginx"):
-        assert edge.request(path)[0] == 200
-        assert edge.request(path, headers=outside)[0] == 403
-    assert edge.request("/healthz", headers=outside)[0] == 200
+    for path in (
+        "/healthz", "/readyz", "/version", "/metrics", "/ops/x", "/ops/replicas/web-1/healthz",
+        "/ops/replicas/web-1/metrics", "/ops/nginx",
+    ):  # fmt: skip
+        assert edge.request(path)[0] == 200, path
+        assert edge.request(path, headers=outside)[0] == 403, path
     assert edge.request("/metrics-of-mine", headers=outside)[0] == 200
     assert edge.request("/ops/", headers=outside)[0] == 200  # a page with a log-in
+
+
+def test_a_stranger_without_a_proxy_is_told_nothing_of_the_inside(edge):
+    """By the address that nginx itself sees, whatever the request says."""
+    edge.start("web-1")
+    for path in ("/healthz", "/readyz", "/version", "/metrics", "/ops/targets", "/ops/replicas/web-1/healthz"):
+        for headers in ({}, {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Host": "localhost"}):
+            assert edge.request(path, headers=headers, source=ELSEWHERE)[0] == 403, path
+    assert edge.request("/", source=ELSEWHERE)[0] == 200
+
+
+def test_a_balancer_that_was_named_asks_for_health(make_edge):
+    """For itself, not for a client of its; and for nothing else."""
+    edge = make_edge(trusted_proxies=(f"{ELSEWHERE}/32", "10.0.0.0/8"))
+    edge.start("web-1")
+    assert edge.request("/healthz", source=ELSEWHERE)[0] == 200
+    assert edge.request("/readyz", source=ELSEWHERE)[0] == 403
+    for client in ("198.51.100.7", "10.0.0.1", ELSEWHERE):
+        assert edge.request("/healthz", headers={"X-Forwarded-For": client}, source=ELSEWHERE)[0] == 403
+    assert edge.request("/healthz", source="127.0.0.3")[0] == 403
 
 
 def test_a_replica_is_asked_by_its_name(edge):
@@ -269,7 +294,9 @@ def test_a_client_writes_nothing_into_the_error_log(edge, request_line, headers,
 def test_who_asks_from_outside_writes_nothing_into_the_error_log(make_edge):
     """What is for this machine alone is refused without a line: anybody could write as many as he likes."""
     edge = make_edge(trusted_proxies=("127.0.0.1/32",))
-    for path in ("/metrics", "/readyz", "/ops/x", "/ops/nginx", "/ops/replicas/web-1/metrics", "/ops/worker/metrics"):
+    for path in (
+        "/healthz", "/metrics", "/readyz", "/ops/x", "/ops/nginx", "/ops/replicas/web-1/metrics", "/ops/worker/metrics",
+    ):  # fmt: skip
         assert edge.request(path, headers={"X-Forwarded-For": "198.51.100.7"})[0] == 403
     assert (edge.folder / "error.log").read_text() == ""
 
@@ -289,6 +316,59 @@ def test_what_a_client_can_write_is_a_line_for_a_request(edge, body):
         assert link.recv(4096).split()[1] in (b"400", b"413")
     (line,) = (edge.folder / "error.log").read_text().splitlines()
     assert "[error]" in line
+
+
+HIDDEN = "abc123xyz"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/ops/", "/ws/chat/x/", "/events/x", "/poll/x", "/dies", "/poll/dies", "/back", "/poll/back", "/healthz",
+        "/readyz", "/ops/replicas/web-3/metrics", "/ops/worker/metrics", "/static/folder", "/static/app.js/x",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("there", [True, False], ids=["with a replica", "with none"])
+def test_no_query_stands_in_a_log(edge, path, there):
+    """Whatever fails on the way, also that of the page from which a request comes."""
+    if there:
+        edge.start("web-1")
+    (edge.folder / "static/folder").mkdir(mode=0)
+    for _ in range(3):
+        edge.raw(f"GET {path}?token={HIDDEN} HTTP/1.1")
+        edge.raw(f"GET {path} HTTP/1.1", f"Referer: http://x/?token={HIDDEN}")
+        edge.raw(f"POST {path}?token={HIDDEN} HTTP/1.1", "Host: x", "Transfer-Encoding: chunked", "", "zz")
+        edge.raw(f"GET {path}?token={HIDDEN} HTTP/1.1", "Upgrade: websocket", "Connection: Upgrade")
+    edge.process.send_signal(signal.SIGQUIT)  # what is buffered is written
+    edge.process.wait(timeout=10)
+    for name in ("access.log", "error.log"):
+        assert HIDDEN not in (edge.folder / name).read_text(), name
+
+
+def test_what_fails_without_a_query_is_told(edge):
+    """By its reason, which no other log has."""
+    edge.start("web-1")
+    assert edge.request("/dies")[0] == 502
+    edge.stop("web-1")
+    edge.request("/")
+    told = (edge.folder / "error.log").read_text()
+    assert "upstream prematurely closed connection while reading response header" in told
+    assert "no live upstreams while connecting to upstream" in told
+
+
+@pytest.mark.parametrize("path", ["/back", "/poll/back"])
+@pytest.mark.parametrize("query", ["", "?a=b%20c"])
+def test_a_query_changes_nothing_but_the_log(edge, path, query):
+    """Method, path, body, what a replica may do, what a client is told when there is none."""
+    edge.start("web-1")
+    status, headers, body = edge.request(path + query, "POST", b"body", {"Expect": "100-continue"})
+    told = json.loads(body)
+    assert (status, headers["X-Replica"], told["method"], told["path"]) == (200, "web-1", "POST", path + query)
+    assert told["headers"]["Content-Length"] == "4"
+    edge.stop("web-1")
+    status, headers, body = edge.request(path + query, headers=BROWSER)
+    assert (status, headers["Retry-After"]) == (502, "2")
+    assert b"<code>make status</code>" in body
 
 
 def test_responses_are_compressed_on_the_fly(edge):

@@ -134,6 +134,16 @@ def test_no_location_drops_the_headers_of_all():
     assert "proxy_set_header" not in re.sub(r"#.*", "", server)
 
 
+def test_no_location_writes_a_query_into_the_error_log():
+    """Each is silent, or leads who has one to a place that is (snippets/queries.conf)."""
+    for edge in (replace(SECURE, inside_port=8081, limits=ClientLimits()), ONLY, pod_edge.values()):
+        lines = re.sub(r"#.*", "", nginx.render(edge))
+        locations = re.findall(r"^( *)location ([^\n]*) {\n(.*?)^\1}", lines, re.MULTILINE | re.DOTALL)
+        assert len(locations) > 10
+        for _, name, body in locations:
+            assert "error_log stderr alert;" in body or re.search(r"if \(\$has_query\) {\s+return 41[89];", body), name
+
+
 def test_nginx_accepts_it(folder):
     """With proxies, both loopbacks and an odd path."""
     odd = folder / "with space ü"

@@ -48,7 +48,7 @@ def checkout(stand: Stand) -> dict[str, str]:
             shutil.copytree(REPOSITORY / name, stand.folder / name, ignore=LEFT_OUT)
         else:
             shutil.copy(REPOSITORY / name, stand.folder / name)
-    stand.must("git init --quiet")
+    stand.must("git init --quiet --initial-branch main")
     commit(stand, "A version that works", *FILES)
     return {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import subprocess
 import time
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fleet import tls, waiting
+from fleet.answering import replica_at
 from fleet.compose import containers, images, override
 from fleet.compose.echo import echo
 from fleet.errors import FleetError
@@ -32,7 +32,6 @@ ASK_EVERY = 0.5  # each question starts a program in a container, on the cores t
 HOPELESS_STARTS = 4  # a replica that the engine has started that often has a reason that waiting does not heal
 END_TO_END_SECONDS = 20.0
 SEEN_SECONDS = 3.0  # three times the second for which nginx leaves a failed slot alone
-ANSWER_SECONDS = 5.0
 LAST = 1 << 30
 
 
@@ -197,14 +196,7 @@ def wait_until_seen(settings: Settings, project: Project, slot: str) -> None:
 
 def answering(settings: Settings, project: Project) -> str | None:
     """Return the replica that answers a request through nginx; None when there is no answer."""
-    link = http.client.HTTPConnection(address(settings), settings.port, timeout=ANSWER_SECONDS)
-    try:
-        link.request("GET", "/healthz", headers={"Host": host(settings, project)})
-        return link.getresponse().getheader("X-Replica")
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        link.close()
+    return replica_at(address(settings), settings, host(settings, project))
 
 
 def address(settings: Settings) -> str:
