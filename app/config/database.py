@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
+from config.values import malformed, url_parts
+
 if TYPE_CHECKING:
-    from pathlib import Path
     from urllib.parse import SplitResult
+
+    from config.values import Values
 
 SCHEMES = ("postgresql", "postgres")
 PORT = 5432
@@ -27,6 +31,22 @@ class PostgreSQL:
     password: str = field(default="", repr=False)
     options: dict[str, str] = field(default_factory=dict)
     """libpq's parameters, for example sslmode."""
+
+
+def place(values: Values, default: Path) -> Path | PostgreSQL:
+    """Return where the database is. Raise ConfigurationError."""
+    url = values.get("FANOUT_DATABASE")
+    password = values.password("FANOUT_DATABASE_PASSWORD_FILE")
+    if url is None:
+        return default
+    parts = url_parts(url, may_log_in=True)
+    if parts and parts.scheme in SCHEMES and (found := postgresql(parts, password)):
+        return found
+    if not parts or parts.scheme != "sqlite" or parts.netloc or not parts.path.removeprefix("/"):
+        # A malformed one may hold a password too.
+        shown = url if "@" not in url else f"{url.partition(':')[0]}://…"
+        raise malformed("FANOUT_DATABASE", shown, "sqlite:///absolute/path or postgresql://user@host:5432/name")
+    return Path(parts.path)
 
 
 def postgresql(parts: SplitResult, password: str) -> PostgreSQL | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
+from config.values import ConfigurationError, malformed
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from config.values import Values
 
 NUMBERS = {
     "FANOUT_CONNECTIONS_PER_ADDRESS": "connections_per_address",
@@ -38,10 +40,34 @@ WORDS = {
 """What stands for networks that need no name."""
 
 
-def number(text: str) -> int | None:
-    """Return what is a whole number, None for what is none."""
-    is_one = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
-    return int(text) if is_one else None
+def read(values: Values) -> dict[str, Any]:
+    """Return `settings.FANOUT_LIMITS`. Raise ConfigurationError."""
+    exempt = _exempt(values)
+    numbers = {field: _number(values, name) for name, field in NUMBERS.items() if values.get(name)}
+    if values.choice("FANOUT_LIMITS", ("on", "off")) == "off":
+        if values.production:
+            raise ConfigurationError("FANOUT_LIMITS=off lets one client take everything: unset it in production.")
+        return dict.fromkeys(NUMBERS.values(), 0)
+    unlimited = () if values.production else own(exempt)
+    return {**numbers, "exempt": exempt, **({"unlimited": unlimited} if unlimited else {})}
+
+
+def _exempt(values: Values) -> tuple[str, ...]:
+    name = "FANOUT_LIMITS_EXEMPT"
+    exempt = networks(values.items(name) or ["none" if values.production else "loopback"])
+    if exempt is None:
+        wanted = f"addresses, networks such as 192.0.2.0/24, or one of {', '.join(WORDS)}"
+        raise malformed(name, values.get(name) or "", wanted)
+    if values.production and everybody(exempt):
+        raise ConfigurationError(f"{name} exempts everybody: name the networks of your load generators.")
+    return exempt
+
+
+def _number(values: Values, name: str) -> int:
+    text = values.get(name) or ""
+    if not (text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS):
+        raise malformed(name, text, "a whole number; 0 lifts the limit")
+    return int(text)
 
 
 def networks(words: list[str]) -> tuple[str, ...] | None:
@@ -63,17 +89,6 @@ def everybody(exempt: tuple[str, ...]) -> bool:
     return ALL_OF_4 in list(four) or any(ALL_OF_6.subnet_of(each) for each in six)
 
 
-def lifted() -> dict[str, Any]:
-    """Return no limits at all."""
-    return dict.fromkeys(NUMBERS.values(), 0)
-
-
 def own(exempt: tuple[str, ...]) -> tuple[str, ...]:
     """Return those of the networks that are this machine."""
     return tuple(network for network in exempt if ipaddress.ip_network(network).is_loopback)
-
-
-def given(numbers: Mapping[str, int], exempt: tuple[str, ...], unlimited: tuple[str, ...]) -> dict[str, Any]:
-    """Return `settings.FANOUT_LIMITS` from the variables that have a value."""
-    networks = {"exempt": exempt} | ({"unlimited": unlimited} if unlimited else {})
-    return {NUMBERS[name]: value for name, value in numbers.items()} | networks

@@ -144,6 +144,9 @@ class Bounds:
         return self.workers * each // CLIENT_CONNECTIONS
 
 
+SHIPPED = Bounds()
+
+
 @dataclass(frozen=True)
 class Need:
     """One resource: what is used of it, and what there is."""
@@ -218,19 +221,25 @@ def _replica_memory(load: Load, costs: Costs, replicas: int) -> float:
     return (REPLICA_BASE + load.clients / replicas * costs.memory * KIB) / MIB
 
 
-def plan(load: Load, costs: Costs, there: Bounds | None = None) -> Plan:
+def _redis_seconds(load: Load, costs: Costs, replicas: int) -> float:
+    durable = 1.0 if load.history else 1 / 3
+    further = min(replicas, load.size) - 1
+    return load.publications * (costs.redis * durable + costs.redis_replica * further) * MICRO
+
+
+def _network(load: Load) -> float:
+    sent = load.deliveries * (load.payload + FRAME_BYTES) + load.writes * PACKET_BYTES
+    return sent * 8 / 1e6
+
+
+def plan(load: Load, costs: Costs, there: Bounds = SHIPPED) -> Plan:
     """Return what a load takes of what is there."""
-    there = there or Bounds()
     found = replicas_for(load, costs, there.memory, there.files)
     replicas = found or SLOT_LIMIT
-    listening = min(replicas, load.size)
-    durable = 1.0 if load.history else 1 / 3
-    redis = load.publications * (costs.redis * durable + costs.redis_replica * (listening - 1)) * MICRO
+    redis = _redis_seconds(load, costs, replicas)
     cores = replica_seconds(load, costs, replicas)
-    sent = load.deliveries * (load.payload + FRAME_BYTES) + load.writes * PACKET_BYTES
-    network = sent * 8 / 1e6
-    memory = _replica_memory(load, costs, replicas)
     edge = load.writes * costs.edge * MICRO
+    network = _network(load)
     hears = load.publications * min(1.0, load.size / replicas) * costs.receive * MICRO
     return Plan(
         replicas=found,
@@ -238,7 +247,7 @@ def plan(load: Load, costs: Costs, there: Bounds | None = None) -> Plan:
         edge_cores=edge,
         redis_cores=redis,
         redis_servers=max(1, ceil(redis / REDIS_BUSY)),
-        replica_memory=memory,
+        replica_memory=_replica_memory(load, costs, replicas),
         redis_memory=load.kept,
         network=network,
         replica_files=_replica_files(load, replicas),

@@ -35,10 +35,7 @@ async def drain(server: Server) -> None:
     server.draining.set()
 
     # 2. Leave nginx: the socket file goes, the next handshake finds another replica; who has already knocked is let in.
-    for file in server.files:
-        file.remove()
-    for port in server.ports:
-        _withdraw(port)
+    server.ports.withdraw()
 
     # 3. Close WebSockets in paced batches, so that those who come back do not storm the others. First a moment: who has
     #    just been let in says what it wants.
@@ -63,15 +60,6 @@ def send_away(protocol: ReplicaWebSocket) -> None:
         if protocol.farewell is not None:
             ReplicaSocket(protocol).write(text_frame(protocol.farewell), None)
         protocol.close(SERVICE_RESTART, RESTART_REASON)
-
-
-def _withdraw(port: Any) -> None:
-    """Take in who has already connected, then stop listening."""
-    accepted = -1
-    while accepted != port.sessionno:  # Twisted takes in as many at a time as came last, not all
-        accepted = port.sessionno
-        port.doRead()
-    port.stopListening()
 
 
 async def _handlers_ended(server: Server) -> None:

@@ -7,14 +7,11 @@ from daphne.server import Server as DaphneServer, twisted_loop  # isort: skip
 
 import asyncio
 import logging
-import os
 import signal
-import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet import reactor, unix
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
 
 from server import backlog, ending
@@ -23,13 +20,15 @@ from server.entrance import EntranceFactory
 from server.http import ReplicaHTTPFactory, ReplicaRequest
 from server.inbox import Inbox, is_attached
 from server.lifespan import Lifespan
-from server.slot import SUFFIX, SocketFile
-from server.sockets import ReplicaSocket, queued_bytes
+from server.ports import Ports
+from server.sockets import ReplicaSocket
+from server.status import Status
 from server.transport import LEAN
 from server.websocket import ReplicaWebSocket, ReplicaWebSocketFactory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +44,9 @@ class Server(DaphneServer):
     """A drop-in for daphne.server.Server.
 
     `name` is the replica's name, sent as `X-Replica` and given to the application as the ASGI extension
-    `fanout.replica`; without it the server is silent about itself. `pid_file` holds the process id
-    from the first listening socket to the exit. `listening` is called when all endpoints are tried.
-    `lifespan` runs the application's lifespan too, of which an application made for Daphne may know nothing.
+    `fanout.replica`; without it the server is silent about itself. `pid_file` holds the process id from the first
+    listening socket to the exit. `listening` is called when all endpoints are tried. `lifespan` runs the
+    application's lifespan too, of which an application made for Daphne may know nothing.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class Server(DaphneServer):
         super().__init__(application, *args, **options)
         self.name = name
         self._listening = listening
-        self.pid_file = pid_file
+        self.ports = Ports(pid_file)
         self.headers_text = [("X-Replica", name)] if name else []
         self.proxy_headers = (
             self.proxy_forwarded_address_header,
@@ -74,20 +73,9 @@ class Server(DaphneServer):
         self.headers = [(key.encode(), value.encode()) for key, value in self.headers_text]
         self.draining = asyncio.Event()
         self.entrances: list[EntranceFactory] = []
-        self.ports: list[Any] = []
-        self.files: list[SocketFile] = []
         self.too_slow = 0
         """Clients that were cut off because they did not read."""
-        self._started = time.monotonic()
-        self._extensions: dict[str, Any] = {}
-        if name:
-            self._extensions["fanout.replica"] = {
-                "name": name,
-                "status": self.status,
-                "draining": self.draining,
-                "queued_bytes": self.queued_bytes,
-                "neighbours": self.neighbours,
-            }
+        self._extensions = {"fanout.replica": Status(self).extension()} if name else {}
         self.lifespan = Lifespan(application, dict(self._extensions)) if lifespan else None
         self._drain: asyncio.Task[None] | None = None
 
@@ -104,7 +92,7 @@ class Server(DaphneServer):
         try:
             super().run()
         finally:
-            self._remove_files()
+            self.ports.remove_files()
 
     # Daphne's run() makes its factories itself; what it stores here is replaced by ours.
 
@@ -129,7 +117,6 @@ class Server(DaphneServer):
     def listen_success(self, port: Any) -> None:
         """Remember the port, so that a drain can close it."""
         super().listen_success(port)
-        self.ports.append(port)
         if getattr(port, "factory", None) is self.http_factory:  # behind TLS or the PROXY protocol it is another
             port.factory = EntranceFactory(self)
             port.transport = LEAN.get(type(port), port.transport)
@@ -138,13 +125,8 @@ class Server(DaphneServer):
         # What a call does not name it keeps, but for the null origin, which Daphne allows.
         limit = CLOSE_HANDSHAKE_LIMIT
         self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=limit, allowNullOrigin=True)
-        if self.pid_file is not None:
-            self.pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
+        self.ports.add(port)
         logger.info("%s listens on %s", self.name or "server", port)
-        if isinstance(port, unix.Port) and (path := port.getHost().name):
-            self.files.append(SocketFile(Path(os.fsdecode(path))))
-            # Twisted would remove whatever is there when it closes, and by then the path may be a successor's.
-            port._bindPath = b"\0"  # noqa: SLF001 - Twisted is pinned
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Run the application for a connection, with our extensions in its scope; return what takes its events."""
@@ -199,28 +181,6 @@ class Server(DaphneServer):
         told = Deferred.fromFuture(asyncio.gather(*idle, return_exceptions=True))
         return DeferredList([super().kill_all_applications(), told])
 
-    def status(self) -> dict[str, Any]:
-        """Return what the replica knows of itself: open WebSockets, uptime in seconds, whether it drains, and more."""
-        return {
-            "connections": len(self.open_sockets()),
-            "uptime": time.monotonic() - self._started,
-            "draining": self.draining.is_set(),
-            "too_slow": self.too_slow,
-        }
-
-    async def queued_bytes(self) -> int:
-        """Return what waits in this process for all WebSockets; looks at some at a time."""
-        queued = 0
-        for part in slices_of(self.open_sockets(), CHECKS):
-            queued += sum(queued_bytes(socket.transport) for socket in part if socket.state == socket.STATE_OPEN)
-            await asyncio.sleep(0)
-        return queued
-
-    def neighbours(self) -> list[str]:
-        """Return the names of all sockets in the folder of this replica's own, its own among them."""
-        folders = {file.path.parent for file in self.files}
-        return sorted(path.stem for folder in folders for path in folder.glob(f"*{SUFFIX}"))
-
     def _running(self) -> None:
         self._listening()
         if self.lifespan is not None:
@@ -230,10 +190,10 @@ class Server(DaphneServer):
         if self._drain is None:
             logger.info("%s: draining, %d sockets open; a second signal ends at once", name, len(self.open_sockets()))
             self._drain = asyncio.get_event_loop().create_task(self.drain())
-            ending.end_within(ending.DRAIN_LIMIT, self._remove_files)
+            ending.end_within(ending.DRAIN_LIMIT, self.ports.remove_files)
         else:
             logger.warning("%s again: ending at once, open sockets are cut", name)
-            ending.end_within(ending.CUT_LIMIT, self._remove_files)
+            ending.end_within(ending.CUT_LIMIT, self.ports.remove_files)
             self.stop()
 
     # -- the planned exit ---------------------------------------------------------------------------
@@ -245,16 +205,6 @@ class Server(DaphneServer):
         finally:
             self.stop()
 
-    def _remove_files(self) -> None:
-        """Remove the sockets and the pid file if they are still ours: a successor may have made its own."""
-        for file in self.files:
-            file.remove()
-        try:
-            if self.pid_file is not None and self.pid_file.read_text(encoding="ascii") == f"{os.getpid()}\n":
-                self.pid_file.unlink()
-        except FileNotFoundError:
-            logger.debug("the pid file is gone already")
-
     def open_sockets(self) -> list[Any]:
         """Return the WebSockets that are not gone."""
         return [
@@ -262,12 +212,6 @@ class Server(DaphneServer):
             for protocol, details in self.connections.items()
             if isinstance(protocol, ReplicaWebSocket) and "disconnected" not in details
         ]
-
-
-def slices_of(items: list[Any], size: int) -> Iterator[list[Any]]:
-    """Yield the items, so many at a time."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _answered(request: ReplicaRequest, application: asyncio.Future[Any]) -> None:

@@ -100,11 +100,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Optio
     environ = os.environ if environ is None else environ
     _refuse_misspelt(environ.get(GIVEN, "").split())
     given = _parse(argv, environ)
-    _refuse_other(given, "mode", MODES)
-    _refuse_other(given, "data", ("keep", "drop"))
-    _refuse_other(given, "what", CHAOS)
-    if given["verb"] == "chaos" and given["what"] is None:
-        raise UsageError(f"Say what is to be done: make chaos WHAT={', WHAT='.join(CHAOS[:-1])} or WHAT={CHAOS[-1]}.")
+    _refuse_others(given)
     return Options(
         verb=given["verb"] or "help",
         run_dir=_path(given, "run_dir") or (REPOSITORY / ".run").resolve(),
@@ -173,6 +169,15 @@ def _number(given: Mapping[str, str | None], name: str, least: int, most: int, e
             f"{variable}={_shown(text)} is not a whole number from {least} to {most}: for example {variable}={example}."
         )
     return int(text)
+
+
+def _refuse_others(given: Mapping[str, str | None]) -> None:
+    """Refuse a word where there is a choice of some."""
+    _refuse_other(given, "mode", MODES)
+    _refuse_other(given, "data", ("keep", "drop"))
+    _refuse_other(given, "what", CHAOS)
+    if given["verb"] == "chaos" and given["what"] is None:
+        raise UsageError(f"Say what is to be done: make chaos WHAT={', WHAT='.join(CHAOS[:-1])} or WHAT={CHAOS[-1]}.")
 
 
 def _refuse_other(given: Mapping[str, str | None], name: str, choices: tuple[str, ...]) -> None:

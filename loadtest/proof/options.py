@@ -40,6 +40,15 @@ def add(parser: Any) -> None:
         _shown(action)
         _options[action.dest] = name, kind, default
 
+    _add_load(option)
+    _add_way(option)
+    # What the master tells its workers with the other values; nobody gives them.
+    for name, value in (("--proof-run", ""), ("--proof-workers", 1), ("--proof-users", 0)):
+        _shown(group.add_argument(name, type=type(value), default=value, help=argparse.SUPPRESS), shown=False)
+
+
+def _add_load(option: Callable[[str, Callable[[str], Any], Any, str], None]) -> None:
+    """Add what is published, what is done meanwhile, and what is asked for."""
     option("--rate", at_least(0.1), 20.0, "Publications a second, of all publishers together (default: 20)")
     option("--replicas", whole(0), 0, "Replicas that must take part; 0: those that answer (default: 0)")
     option("--changing", whole(0), 0, "1: replicas come and go, so that not all of them meet (default: 0)")
@@ -54,6 +63,10 @@ def add(parser: Any) -> None:
         "restart,redis-kill@20,reload (default: nothing)",
     )  # fmt: skip
     option("--report", str, str(REPORT), "Folder of the report and its JSON (default: .run/proof)")
+
+
+def _add_way(option: Callable[[str, Callable[[str], Any], Any, str], None]) -> None:
+    """Add how the server is reached, and which kinds of groups it has."""
     option("--origin", origin, "", "Origin header of the handshakes, as a browser sends it (default: none)")
     option("--trust", readable, default_trust(os.environ),
            "A file with the certificate of whom to believe over TLS: an authority, or the very server "
@@ -62,9 +75,6 @@ def add(parser: Any) -> None:
     option("--plain-path", room_path, "/ws/chat/{room}/", "Path of the plain WebSocket (default: /ws/chat/{room}/)")
     option("--kind", kind_name, "chat", "Kind of the durable groups; its data must take a message (default: chat)")
     option("--latest-kind", kind_name, "proof", "Kind of the ephemeral groups of DashboardUser (default: proof)")
-    # What the master tells its workers with the other values; nobody gives them.
-    for name, value in (("--proof-run", ""), ("--proof-workers", 1), ("--proof-users", 0)):
-        _shown(group.add_argument(name, type=type(value), default=value, help=argparse.SUPPRESS), shown=False)
 
 
 def refusal(form: Mapping[str, str]) -> str | None:

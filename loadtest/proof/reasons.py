@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proof.quantity import of
-from proof.result import Count, Verdict
+from proof.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
-    from proof.result import Cell, Event, Latency, Worker
+    from proof.evidence import Evidence
+    from proof.result import Cell, Count
     from proof.verdict import Terms
 
 CPU_LIMIT = 0.8
@@ -21,45 +21,6 @@ EARLY_SHARE = 0.001
 ENOUGH_CONNECTS = 10
 """Connections for each replica: with so many, one that took none is not there."""
 SHOWN_REFUSALS = 3
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What was counted, as far as the verdict depends on it."""
-
-    cells: Sequence[Cell]
-    workers: Sequence[Worker]
-    delivered: Latency | None
-    """While nothing was done to the fleet."""
-    deliveries: int
-    """Of all the run, as far as they are timed."""
-    has_chaos: bool
-    publications: int
-    acknowledged: int
-    unknown: Count
-    """Deliveries of publications of which nobody knows who made them."""
-    contradicted: int
-    misplaced: int
-    resets: Mapping[str, int]
-    unanswered: Mapping[str, int]
-    """Publications by replica, of publishers that were connected to the end."""
-    astray: int
-    silent: Sequence[str]
-    """Processes that stopped publishing by a fault of their own."""
-    gone: int
-    clients: int
-    connects: int
-    early: int
-    refusals: Mapping[str, int]
-    barred: Mapping[str, int]
-    replicas: Sequence[str]
-    failed_events: Sequence[Event]
-    seconds: float
-
-    @property
-    def whole(self) -> Count:
-        """All cells together."""
-        return sum((cell.count for cell in self.cells), Count())
 
 
 def weigh(evidence: Evidence, terms: Terms) -> tuple[Verdict, str, list[str]]:
@@ -101,11 +62,11 @@ def _proved(evidence: Evidence) -> str:
 def _lateness(evidence: Evidence) -> str:
     if evidence.delivered:
         return f"; 99 % within {evidence.delivered.p99:.0f} ms{_calm(evidence)}"
-    return "; how late is not judged: something was done to the fleet all the time" if evidence.has_chaos else ""
+    return "; how late is not judged: something was done to the fleet all the time" if evidence.events else ""
 
 
 def _calm(evidence: Evidence) -> str:
-    return " while nothing was done to the fleet" if evidence.has_chaos else ""
+    return " while nothing was done to the fleet" if evidence.events else ""
 
 
 # -- what breaks the proof ------------------------------------------------------------------------------------
@@ -238,8 +199,9 @@ def _disturbed(evidence: Evidence, terms: Terms) -> Iterator[str]:
             f"{evidence.early:,} deliveries arrived before they were sent: the clocks of the workers differ from "
             "what they were at the start."
         )
-    for event in evidence.failed_events:
-        yield f"{event.name} could not be done: {event.detail}"
+    for event in evidence.events:
+        if event.failed:
+            yield f"{event.name} could not be done: {event.detail}"
 
 
 def _thin(evidence: Evidence, terms: Terms) -> Iterator[str]:

@@ -30,18 +30,7 @@ async def dial(url: str, unix: str | PathLike[str] | None, options: dict[str, An
 
     Raise NotConnected for what may pass, HandshakeRefused for what would be refused again, ValueError for a bad URL.
     """
-    ticket: Callable[[], Awaitable[str]] | None = options.get("ticket")
-    shown = [] if ticket is None else [Subprotocol(f"ticket.{await ticket()}")]
-    options = {
-        "subprotocols": [Subprotocol(SUBPROTOCOL), *shown],
-        "compression": None,
-        "max_size": MESSAGE_LIMIT,
-        "open_timeout": ANSWER_LIMIT,
-        "close_timeout": CLOSE_LIMIT,
-        # The client looks after the connection itself: it knows when it does not read on purpose.
-        "ping_interval": None,
-        **{name: value for name, value in options.items() if name != "ticket"},
-    }
+    options = await _options(options)
     try:
         connection = await (connect(url, **options) if unix is None else unix_connect(str(unix), url, **options))
     except InvalidURI as error:
@@ -58,6 +47,22 @@ async def dial(url: str, unix: str | PathLike[str] | None, options: dict[str, An
         await connection.close()
         raise HandshakeRefused(f"{url} does not speak {SUBPROTOCOL}: it chose no subprotocol. Is the path right?", 101)
     return connection
+
+
+async def _options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what websockets is told: our defaults, the caller's own, and the ticket that is asked for now."""
+    ticket: Callable[[], Awaitable[str]] | None = given.get("ticket")
+    shown = [] if ticket is None else [Subprotocol(f"ticket.{await ticket()}")]
+    return {
+        "subprotocols": [Subprotocol(SUBPROTOCOL), *shown],
+        "compression": None,
+        "max_size": MESSAGE_LIMIT,
+        "open_timeout": ANSWER_LIMIT,
+        "close_timeout": CLOSE_LIMIT,
+        # The client looks after the connection itself: it knows when it does not read on purpose.
+        "ping_interval": None,
+        **{name: value for name, value in given.items() if name != "ticket"},
+    }
 
 
 def _refused(url: str, error: InvalidStatus) -> HandshakeRefused | NotConnected:

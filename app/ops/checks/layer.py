@@ -12,9 +12,34 @@ if TYPE_CHECKING:
 
 OURS = "fanout.layers.RedisChannelLayer"
 IN_MEMORY = ("fanout.layers.InMemoryChannelLayer", "channels.layers.InMemoryChannelLayer")
-CORE = ("channels_redis.core.RedisChannelLayer",)
-PUBSUB = ("channels_redis.pubsub.RedisPubSubChannelLayer",)
+CORE, PUBSUB = "channels_redis.core.RedisChannelLayer", "channels_redis.pubsub.RedisPubSubChannelLayer"
 USE_OURS = f'CHANNEL_LAYERS = {{"default": {{"BACKEND": "{OURS}", "CONFIG": {{"hosts": ["redis://…"]}}}}}}'
+OTHERS = {
+    CORE: Finding(
+        "fanout.E001",
+        f"CHANNEL_LAYERS uses {CORE}.",
+        "It drops what is over 100 messages for each process without a word (a burst of 2,000 lost 85 to 92 %), "
+        "and under redis-py 8 idle sockets are closed with 1011 after 5 s.",
+        USE_OURS,
+    ),
+    PUBSUB: Finding(
+        "fanout.W002",
+        f"CHANNEL_LAYERS uses {PUBSUB}.",
+        "It loses whatever is published while it reconnects to Redis, at least a second, and tells nobody; a "
+        "delivery costs 265 to 340 µs for each socket, 30 to 90 times as much as ours.",
+        USE_OURS,
+    ),
+    **dict.fromkeys(
+        IN_MEMORY,
+        Finding(
+            "fanout.W003",
+            "CHANNEL_LAYERS is in memory.",
+            "A replica hears nothing of the others: with three of them a message reaches a third of its readers.",
+            "FANOUT_REDIS_URLS=redis://127.0.0.1:6379 in .env",
+        ),
+    ),
+}
+"""What is wrong with a layer that is not ours."""
 ANSWER_SECONDS = 2.0
 """Seconds that the layer waits for a command by default."""
 
@@ -23,38 +48,8 @@ def findings(layers: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     """Yield what is wrong with CHANNEL_LAYERS."""
     layer = layers.get("default", {})
     backend, config = layer.get("BACKEND", ""), layer.get("CONFIG", {})
-    yield from _of_backend(backend)
-    if backend in (*CORE, *PUBSUB, OURS):
-        hosts = [address(host) for host in config.get("hosts", ())]
-        yield from _of_hosts(hosts)
-    if backend == OURS:
-        yield from _of_timeouts([host for host in config.get("hosts", ()) if isinstance(host, dict)])
-
-
-def _of_backend(backend: str) -> Iterator[Finding]:
-    if backend in CORE:
-        yield Finding(
-            "fanout.E001",
-            f"CHANNEL_LAYERS uses {backend}.",
-            "It drops what is over 100 messages for each process without a word (a burst of 2,000 lost 85 to 92 %), "
-            "and under redis-py 8 idle sockets are closed with 1011 after 5 s.",
-            USE_OURS,
-        )
-    elif backend in PUBSUB:
-        yield Finding(
-            "fanout.W002",
-            f"CHANNEL_LAYERS uses {backend}.",
-            "It loses whatever is published while it reconnects to Redis, at least a second, and tells nobody; a "
-            "delivery costs 265 to 340 µs for each socket, 30 to 90 times as much as ours.",
-            USE_OURS,
-        )
-    elif backend in IN_MEMORY:
-        yield Finding(
-            "fanout.W003",
-            "CHANNEL_LAYERS is in memory.",
-            "A replica hears nothing of the others: with three of them a message reaches a third of its readers.",
-            "FANOUT_REDIS_URLS=redis://127.0.0.1:6379 in .env",
-        )
+    if backend in OTHERS:
+        yield OTHERS[backend]
     elif backend != OURS:
         yield Finding(
             "fanout.E004",
@@ -62,6 +57,11 @@ def _of_backend(backend: str) -> Iterator[Finding]:
             "fanout.publish and every consumer of fanout need a layer of fanout's.",
             USE_OURS,
         )
+    if backend in (CORE, PUBSUB, OURS):
+        hosts = [address(host) for host in config.get("hosts", ())]
+        yield from _of_hosts(hosts)
+    if backend == OURS:
+        yield from _of_timeouts([host for host in config.get("hosts", ()) if isinstance(host, dict)])
 
 
 def _of_hosts(hosts: list[tuple[str, int]]) -> Iterator[Finding]:

@@ -8,14 +8,6 @@ from config.database import PostgreSQL, django
 from config.env import ConfigurationError, read
 
 
-@pytest.fixture
-def file(tmp_path):
-    """A file with a password that no URL could hold as it is."""
-    path = tmp_path / "password"
-    path.write_text("p@ss/w%rd\n")
-    return str(path)
-
-
 def test_a_url_names_a_database_of_postgresql():
     """With a port, a password and libpq's parameters; each may be left out."""
     env = read({"FANOUT_DATABASE": "postgresql://me:s%40cret@db.example.org:6432/chat?sslmode=require"})
@@ -23,24 +15,11 @@ def test_a_url_names_a_database_of_postgresql():
     assert read({"FANOUT_DATABASE": "postgres://me@db/chat"}).database == PostgreSQL("db", 5432, "chat", "me")
 
 
-def test_a_password_comes_from_a_file(file):
+def test_a_password_comes_from_a_file(password_file):
     """And from the URL, when that has one."""
-    given = {"FANOUT_DATABASE": "postgresql://me@db/chat", "FANOUT_DATABASE_PASSWORD_FILE": file}
+    given = {"FANOUT_DATABASE": "postgresql://me@db/chat", "FANOUT_DATABASE_PASSWORD_FILE": password_file}
     found = [read(given), read({**given, "FANOUT_DATABASE": "postgresql://me:own@db/chat"})]
     assert [env.database.password for env in found] == ["p@ss/w%rd", "own"]
-
-
-def test_redis_servers_get_the_password_of_a_file(file):
-    """Those whose URL has none, in a form that a URL can hold."""
-    urls = "redis://a:6379/0,redis://u@b,redis://:own@c,unix:///run/redis.sock,sentinel://s:26379/main"
-    env = read({"FANOUT_REDIS_URLS": urls, "FANOUT_REDIS_PASSWORD_FILE": file})
-    assert env.redis_hosts == [
-        "redis://:p%40ss%2Fw%25rd@a:6379/0",
-        "redis://u:p%40ss%2Fw%25rd@b",
-        "redis://:own@c",
-        "unix://:p%40ss%2Fw%25rd@/run/redis.sock",
-        {"password": "p@ss/w%rd", "sentinels": [("s", 26379)], "master_name": "main"},
-    ]
 
 
 @pytest.mark.parametrize(

@@ -9,29 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import fleet.limits
-import fleet.nginx
-from config import limits
 from config.env import REPOSITORY, VARIABLES, ConfigurationError, read
-from fanout.limits.admission import STORM_SECONDS
-from fanout.limits.bounds import NAMES, Limits
+from tests.config.environments import KEY, PRODUCTION, refused
 from tests.replicas import APP, LIMIT, clean_environment
-
-KEY = "k" * 32
-PRODUCTION = {
-    "FANOUT_ENV": "production",
-    "FANOUT_SECRET_KEY": KEY,
-    "FANOUT_ALLOWED_HOSTS": "chat.example.org",
-    "FANOUT_REDIS_URLS": "redis://redis:6379",
-}
-
-
-def refused(**values):
-    """Return the sentence of a refused environment."""
-    with pytest.raises(ConfigurationError) as caught:
-        read(values)
-    return str(caught.value)
-
 
 # -- defaults and good values ----------------------------------------------------------------------
 
@@ -52,8 +32,6 @@ def test_without_a_key_a_random_one_is_made():
     assert len(first) >= 50
 
 
-LOOPBACK = ("127.0.0.0/8", "::1/128")
-OWN = {"exempt": LOOPBACK, "unlimited": LOOPBACK}
 GOOD = [
     ("FANOUT_ENV", "development", "production", False),
     *(("FANOUT_DEBUG", word, "debug", True) for word in ("1", "true", "YES", "On")),
@@ -64,25 +42,6 @@ GOOD = [
     ("FANOUT_TRUSTED_ORIGINS", "https://a.example.org:8443,http://[::1]:80,", "trusted_origins",
      ["https://a.example.org:8443", "http://[::1]:80"]),
     ("FANOUT_WITHOUT_ORIGIN", "refuse", "without_origin", False),
-    ("FANOUT_LIMITS", "off", "is_limited", False),
-    ("FANOUT_LIMITS", "off", "limits", dict.fromkeys(limits.NUMBERS.values(), 0)),
-    ("FANOUT_LIMITS_EXEMPT", "192.0.2.0/24, loopback,2001:db8::1", "limits",
-     {"exempt": ("192.0.2.0/24", *LOOPBACK, "2001:db8::1/128"), "unlimited": LOOPBACK}),
-    ("FANOUT_LIMITS_EXEMPT", "private", "limits", {"exempt": limits.WORDS["private"], "unlimited": LOOPBACK}),
-    ("FANOUT_LIMITS_EXEMPT", "127.0.0.9", "limits", {"exempt": ("127.0.0.9/32",), "unlimited": ("127.0.0.9/32",)}),
-    ("FANOUT_LIMITS_EXEMPT", "none", "limits", {"exempt": ()}),
-    *((name, "7", "limits", {field: 7, **OWN}) for name, field in limits.NUMBERS.items()),
-    ("FANOUT_REDIS_URLS", "redis://u:p%40ss@host:6379/0, rediss://[::1]:6380,unix:///r/redis.sock?db=1", "redis_hosts",
-     ["redis://u:p%40ss@host:6379/0", "rediss://[::1]:6380", "unix:///r/redis.sock?db=1"]),
-    ("FANOUT_REDIS_URLS", "sentinel://one/fleet", "redis_hosts",
-     [{"sentinels": [("one", 26379)], "master_name": "fleet"}]),
-    ("FANOUT_REDIS_URLS", "redis://a,sentinel://u:p%40%2C@s_1:5,[::1]:6/my-fleet/3,sentinel://:p@c/d,unix:///b",
-     "redis_hosts",
-     ["redis://a",
-      {"sentinels": [("s_1", 5), ("::1", 6)], "master_name": "my-fleet", "username": "u", "password": "p@,", "db": 3},
-      {"sentinels": [("c", 26379)], "master_name": "d", "password": "p"}, "unix:///b"]),
-    ("FANOUT_REDIS_URLS", "redis://redis_1,unix://:p@/run/redis.sock", "redis_hosts",
-     ["redis://redis_1", "unix://:p@/run/redis.sock"]),
     ("FANOUT_DATABASE", "sqlite:///var/lib/x/db.sqlite3", "database", Path("/var/lib/x/db.sqlite3")),
     ("FANOUT_STATE_DIR", "/var/lib/fanout", "database", Path("/var/lib/fanout/db.sqlite3")),
     ("FANOUT_STATE_DIR", "/var/lib/fanout", "static_root", Path("/var/lib/fanout/static")),
@@ -125,10 +84,6 @@ BAD = [
     ("FANOUT_ALLOWED_HOSTS", "a b"),
     ("FANOUT_TRUSTED_ORIGINS", "example.org"),
     ("FANOUT_WITHOUT_ORIGIN", "maybe"),
-    ("FANOUT_LIMITS", "none"),
-    ("FANOUT_LIMITS_EXEMPT", "192.0.2.1/24"),
-    ("FANOUT_LIMITS_EXEMPT", "everybody"),
-    *((name, value) for name in limits.NUMBERS for value in ("-1", "1e3", "9" * 13)),
     ("FANOUT_TRUSTED_ORIGINS", "https://example.org/"),
     ("FANOUT_TRUSTED_ORIGINS", "https://example.org?x"),
     ("FANOUT_TRUSTED_ORIGINS", "HTTPS://example.org"),
@@ -137,23 +92,6 @@ BAD = [
     ("FANOUT_TRUSTED_ORIGINS", "https://[::1"),
     ("FANOUT_TRUSTED_ORIGINS", "https://example.org:port"),
     ("FANOUT_TRUSTED_ORIGINS", "https://user:secret@example.org"),
-    ("FANOUT_REDIS_URLS", "localhost:6379"),
-    ("FANOUT_REDIS_URLS", "redis://"),
-    ("FANOUT_REDIS_URLS", "unix://"),
-    ("FANOUT_REDIS_URLS", "http://host"),
-    ("FANOUT_REDIS_URLS", "redis://host:port"),
-    ("FANOUT_REDIS_URLS", "redis://host:99999"),
-    ("FANOUT_REDIS_URLS", "redis://[::1"),
-    ("FANOUT_REDIS_URLS", "redis://host;redis://other"),
-    ("FANOUT_REDIS_URLS", "redis://host,other"),
-    ("FANOUT_REDIS_URLS", "sentinel://"),
-    ("FANOUT_REDIS_URLS", "sentinel://host"),
-    ("FANOUT_REDIS_URLS", "sentinel:///fleet"),
-    ("FANOUT_REDIS_URLS", "sentinel://host:port/fleet"),
-    ("FANOUT_REDIS_URLS", "sentinel://host,:1/fleet"),
-    ("FANOUT_REDIS_URLS", "sentinel://host/fleet/db"),
-    ("FANOUT_REDIS_URLS", "sentinel://host/fleet,other"),
-    ("FANOUT_REDIS_URLS", "sentinel://host/fl eet"),
     ("FANOUT_DATABASE", "postgres://host/db"),
     ("FANOUT_DATABASE", "/var/lib/db.sqlite3"),
     ("FANOUT_DATABASE", "sqlite://host/db"),
@@ -181,24 +119,6 @@ def test_a_near_miss_of_a_choice_is_offered():
     """The words that may stand there are few."""
     assert "did you mean production?" in refused(FANOUT_ENV="prodution")
     assert "did you mean INFO?" in refused(FANOUT_LOG_LEVEL="INF")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "redis:/user:hunter2@host",
-        "http://user:hunter2@host",
-        "redis://:hunter2@host:port",
-        "redis://:hunter2,3@h",
-        "sentinel://:hunter2@host",
-        "sentinel://:hunter2,3@host/fleet/x",
-    ],
-)
-def test_a_password_is_not_repeated(url):
-    """Logs outlive passwords."""
-    sentence = refused(FANOUT_REDIS_URLS=url)
-    assert "FANOUT_REDIS_URLS" in sentence
-    assert "hunter2" not in sentence
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -261,32 +181,6 @@ def test_production_asks_for_what_is_missing(name):
 def test_production_refuses_what_is_dangerous(name, value):
     """By name."""
     assert refused(**{**PRODUCTION, name: value}).startswith(name)
-
-
-@pytest.mark.parametrize("value", ["0.0.0.0/0", "0.0.0.0/1,128.0.0.0/2,192.0.0.0/2", "::/0", "2000::/4, 3000::/4"])
-def test_production_does_not_exempt_everybody(value):
-    """In one piece or in several; elsewhere the doctor says it."""
-    sentence = "FANOUT_LIMITS_EXEMPT exempts everybody: name the networks of your load generators."
-    assert refused(**{**PRODUCTION, "FANOUT_LIMITS_EXEMPT": value}) == sentence
-    assert read({**PRODUCTION, "FANOUT_LIMITS_EXEMPT": "private, 128.0.0.0/1, 2001:db8::/32"}).is_limited
-
-
-def test_production_exempts_nobody_unless_told():
-    """Not even this machine: there may be a proxy on it."""
-    assert read(PRODUCTION).limits == {"exempt": ()}
-
-
-def test_each_limit_is_the_packages_and_nginx_has_the_same():
-    """Names, defaults and words."""
-    assert set(limits.NUMBERS.values()) == set(NAMES) - {"floods"}
-    assert set(limits.NUMBERS) <= set(VARIABLES)
-    assert limits.WORDS == fleet.limits.NETWORKS
-    ours, nginx = Limits(), fleet.limits.ClientLimits()
-    assert (nginx.connections, nginx.handshakes) == (ours.connections_per_address, ours.handshakes_per_second)
-    assert fleet.nginx.STORM_SECONDS == STORM_SECONDS
-    example = (REPOSITORY / ".env.example").read_text()
-    for name, field in limits.NUMBERS.items():
-        assert f"# {name}={getattr(ours, field)}\n" in example
 
 
 # -- the key's file --------------------------------------------------------------------------------------

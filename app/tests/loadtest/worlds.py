@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from proof.histogram import bucket
 from proof.ledger import KindTally, Ledger, Publisher, Receiver, Sighting, Tick
 from proof.track import OffsetTrack, SeqTrack
+from proof.verdict import Terms
 
 GROUP = "chat.big"
 KIND = "BigRoomUser"
@@ -12,6 +13,7 @@ SECOND = 1_000_000
 EVERY = SECOND // 10
 """Microseconds between two publications."""
 TOOK = 5000
+TERMS = Terms(p99=500)
 
 
 class World:
@@ -91,3 +93,8 @@ def whole(replicas=2, publications=40, *, receivers=2, workers=1):
         for _ in range(receivers):
             world.receive(name, sorted(world.made))
     return world
+
+
+def cells(outcome):
+    """Counts by publisher's and receiver's replica."""
+    return {(cell.publisher, cell.receiver): cell.count for cell in outcome.cells}

@@ -25,7 +25,7 @@ def of_layer(backend=OURS, **config):
 
 def test_every_finding_says_what_why_and_what_to_type(settings):
     """In words that end as sentences do; Django has it as error or warning."""
-    settings.CHANNEL_LAYERS = {"default": {"BACKEND": CORE[0], "CONFIG": {"hosts": ["redis://x/3"]}}}
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": CORE, "CONFIG": {"hosts": ["redis://x/3"]}}}
     settings.ALLOWED_HOSTS = ["*"]
     found = list(findings())
     assert {"fanout.E001", "fanout.W005", "fanout.E010"} <= {finding.id for finding in found}
@@ -50,8 +50,8 @@ def test_django_runs_them_before_a_deployment():
 @pytest.mark.parametrize(
     ("backend", "found"),
     [
-        (CORE[0], ["fanout.E001"]),
-        (PUBSUB[0], ["fanout.W002"]),
+        (CORE, ["fanout.E001"]),
+        (PUBSUB, ["fanout.W002"]),
         *((backend, ["fanout.W003"]) for backend in IN_MEMORY),
         ("mine.Layer", ["fanout.E004"]),
         ("", ["fanout.E004"]),
