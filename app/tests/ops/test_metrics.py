@@ -304,8 +304,8 @@ def test_version_and_targets_are_asked_of_a_replica(replica):
 # -- what it costs -------------------------------------------------------------------------------------
 
 
-def test_counting_costs_less_than_two_percent_of_a_delivery():
-    """Beside writing 50 small frames to 50 sockets of the kernel, which is the least that a delivery takes."""
+def test_counting_costs_less_than_four_percent_of_a_delivery():
+    """Beside 50 small frames to 50 sockets of the kernel, the least that it takes: one or two, by processor."""
     from server.frames import text_frame
 
     pairs = [socket.socketpair() for _ in range(50)]
@@ -326,7 +326,7 @@ def test_counting_costs_less_than_two_percent_of_a_delivery():
         for ends in pairs:
             for end in ends:
                 end.close()
-    assert counting < 0.02 * delivering
+    assert counting < 0.04 * delivering
 
 
 def best(action, *, after=lambda: None):
