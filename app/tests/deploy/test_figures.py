@@ -23,8 +23,10 @@ from fanout.http import events, shelf
 from fanout.layers import publisher
 from fanout.limits import bounds, counted
 from fanout.policy import Policy
-from fleet import certificates, configuration, soak, state
+from fleet import certificates, configuration, soak, state, supervision
+from fleet.doctor.machine import RENEWED_DAYS
 from fleet.kubernetes.doctor import OLDEST
+from fleet.kubernetes.static.agreement import PROPAGATION_SECONDS
 from fleet.nginx import HSTS_HERE
 from fleet.options import REPOSITORY
 from ops import capacity, logs, proof, readiness
@@ -92,7 +94,8 @@ FIGURES = [
     ("nginx/README.md", f"for up to {SHUTDOWN} minutes (`worker_shutdown_timeout`)"),
     ("nginx/README.md", "nothing else, for five years" if certificates.AUTHORITY_DAYS == 5 * 365 else "another age"),
     ("nginx/README.md", f"The certificate is for {certificates.SERVER_DAYS} days"),
-    ("nginx/README.md", f"renews it in the last {certificates.RENEWED_DAYS}"),
+    ("nginx/README.md", f"renews it in the last {certificates.RENEWED_DAYS}, `make doctor`"),
+    ("nginx/README.md", f"asks for that in the last {RENEWED_DAYS} and the alert"),
     ("loadtest/README.md", f"({delivery.REFERENCE:g} µs a delivery, {connect.REFERENCE:,.0f} µs a handshake)"),
     ("loadtest/README.md", f"delivered message, {delivery.SOCKETS} sockets in one group"),
     ("loadtest/README.md", f"with {min(sockets.SIZES['ours'])} to {max(sockets.SIZES['ours']):,} sockets"),
@@ -141,6 +144,8 @@ DECISIONS = {
         f"At most {shelf.SHELVES_LIMIT:,} groups are kept",
         f"{events.LEAVING_RATE:g} streams a second at most",
     ],
+    "0014": [f"(SIGTERM, the replica drains, {supervision.DRAIN_SECONDS} s)"],
+    "0015": [f"Replicas wait {PROPAGATION_SECONDS} s (`preStop`)"],
     "0016": [
         f"At {documents.COMPACT_HERE:,} changes it writes",
         f"at {documents.REFUSE:,} it refuses",
@@ -160,7 +165,6 @@ DECISIONS = {
         f"Every {connected.SWEEP_EVERY:g} s a process that has accounts asks the database for {rows.CHUNK} of them",
         f"then after {users.RECHECK:g} s, when a policy asks again",
     ],
-    "0021": [f"({certificates.SERVER_DAYS} days, made anew by `make up` in its last {certificates.RENEWED_DAYS},"],
     "0022": [
         f"any code but {ORDINARY.replace(' and', ',')}",
         f"{logs.EVENT_LIMIT} lines a second of one place in the code, {logs.LIMIT} of all",
@@ -189,6 +193,7 @@ THRESHOLDS = [
     ("FanoutReplicaRestarting", "[15m]) >= 3", "three times or more within 15 minutes"),
     ("FanoutSlowConsumers", "[10m])) > 3", "more than three clients in ten minutes"),
     ("RedisMemoryNearLimit", "> 0.8", "80 % of `maxmemory`"),
+    ("CertificateExpiring", "< 14 * 24 * 3600", "valid for less than two weeks"),
 ]
 """An alert, a part of its rule, and what its runbook says of that."""
 RULES = yaml.safe_load((REPOSITORY / "deploy/prometheus/rules/alerts.yml").read_text())["groups"]
@@ -226,5 +231,6 @@ def test_a_runbook_says_when_its_alert_fires(alert, part, sentence):
 def test_browsers_are_bound_for_as_long_as_it_says():
     """A year with a certificate of one's own, a day with the fleet's, a minute under localhost."""
     assert (365 * DAY, DAY, f"max-age={MINUTE}") == AGES
-    for name in ("nginx/README.md", "deploy/decisions/0021-an-authority-of-the-fleets-own.md"):
-        assert re.search(r"HSTS\b.* a year\b.* a day\b.* a minute\b", said(REPOSITORY / name))
+    assert "(HSTS: a year; a day with a certificate of the fleet's own; a minute for" in said(
+        REPOSITORY / "nginx/README.md"
+    )
