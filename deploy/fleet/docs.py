@@ -24,6 +24,12 @@ MODULE = re.compile(r"`([\w/]+\.(?:py|lua|js))`")
 TEST = re.compile(r"\b(app/tests/[\w/]+\.py)::([\w:]+)")
 SELECTION = re.compile(r"""[\s"']-k (\w+)""")
 PART = re.compile(r"--only (\w+)")
+COMMAND = re.compile(r"\bmanage\.py ([a-z_]+)")
+OTHERS_COMMANDS = ("check", "createsuperuser", "migrate", "runserver", "runworker")
+"""Of Django and Channels."""
+VARIABLE = re.compile(r"\bFANOUT_[A-Z_]+[A-Z]\b")
+SETTINGS = (".env.example", "app/config/settings.py")
+"""What knows all variables, and all of Django's settings that are ours."""
 LENGTHS = (("README.md", 200), ("deploy/decisions/*.md", 40))
 """Lines that a document has at most."""
 
@@ -52,7 +58,8 @@ def problems_of(document: Path) -> list[str]:
     """Return a sentence for each thing that one document names and that is not there."""
     text = document.read_text("utf-8")
     missing = (
-        *_missing_links(document, text), *_missing_verbs(text), *_missing_files(text), *_missing_tests(text),
+        *_missing_links(document, text), *_missing_verbs(text), *_missing_words(text), *_missing_files(text),
+        *_missing_tests(text),
     )  # fmt: skip
     name = document.relative_to(REPOSITORY) if document.is_relative_to(REPOSITORY) else document.name
     return [f"{name}: {sentence}" for sentence in missing]
@@ -100,8 +107,19 @@ def _missing_verbs(text: str) -> Iterator[str]:
                 yield f"`make chaos` knows no {value}."
             if verb == "drill" and name == "NAME":
                 yield from _absent(f"deploy/drills/breaks/{value.replace('-', '_')}.py", f"drill {value}")
+
+
+def _missing_words(text: str) -> Iterator[str]:
+    """Parts of the benchmark, commands of manage.py, variables."""
     for part in PART.findall(text):
         yield from _absent(f"loadtest/bench/parts/{part}.py", f"part {part} of the benchmark")
+    for command in COMMAND.findall(text):
+        if command not in OTHERS_COMMANDS and not _files(f"app/*/management/commands/{command}.py"):
+            yield f"there is no command `manage.py {command}`."
+    known = VARIABLE.findall("".join((REPOSITORY / name).read_text("utf-8") for name in SETTINGS))
+    for variable in VARIABLE.findall(text):
+        if variable not in known:
+            yield f"there is no variable {variable}."
 
 
 def _missing_files(text: str) -> Iterator[str]:

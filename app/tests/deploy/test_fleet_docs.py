@@ -12,6 +12,7 @@ Read [the next](two.md), [its end](two.md#the-end-of-it) or [this](#one); `make 
     make test ARGS="-k every_replica_hears"
     make bench ARGS="--only connect"
     make chaos WHAT=restart,reload
+    FANOUT_LIMITS=off python manage.py publish
     make test ARGS="app/tests/deploy/test_fleet_docs.py::test_what_is_there_is_not_told"
 """
 
@@ -51,6 +52,8 @@ def test_what_is_there_is_not_told(told):
         ("`make chaos WHAT=restart,flood`", "`make chaos` knows no restart,flood."),
         ("`make drill NAME=redis-gone`", "there is no drill redis-gone."),
         ('`make bench ARGS="--only dreams"`', "there is no part dreams of the benchmark."),
+        ("`manage.py publis`", "there is no command `manage.py publis`."),
+        ("`FANOUT_LIMIT=off`", "there is no variable FANOUT_LIMIT."),
         ("see app/fanout/hubs.py", "there is no app/fanout/hubs.py."),
         ("see `hubs.py`", "there is no module hubs.py."),
         ('`make test ARGS="-k every_hamster_hears"`', "`-k every_hamster_hears` selects no test."),
