@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SLICE = 0.002
-"""Seconds of writing before everything else gets its turn. Another group's message needs some five turns (its
+"""Seconds of writing before everything else gets its turn. Another group's publication needs some five turns (its
 publisher's frame, the way to Redis and back, its own slice), and is to be late by less than 20 ms."""
 CHUNK = 50
 """Sockets between two looks at the clock."""

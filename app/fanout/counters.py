@@ -45,7 +45,7 @@ class Counters:
     coalesced: int = 0
     """Publications that left in the write of another."""
     superseded: int = 0
-    """Publications of ephemeral groups that never left: a newer one with the same key took their place."""
+    """Publications of ephemeral groups that never left: a newer one of the same value superseded them."""
     handshakes: Counter[str] = field(default_factory=Counter)
     """By what became of them, one of HANDSHAKES."""
     joins: int = 0

@@ -26,8 +26,8 @@ class Delivery:
     """The local sockets of one group.
 
     A publication leaves at once if none left within the policy's flush interval, else together with the
-    others at the interval's end, as one write of several frames. In an ephemeral group a newer one with
-    the same key takes the place of an older one that has not left yet.
+    others at the interval's end, as one write of several frames. In an ephemeral group a newer one of
+    the same value supersedes an older one that has not left yet.
 
     More than a part of an outbox leaves in several writes, an interval apart, and nothing leaves while the
     write before is still under way: a burst, or a gap that was filled, cuts off nobody who reads.
@@ -130,7 +130,7 @@ class Delivery:
 
 
 def _latest(publications: list[Publication]) -> list[Publication]:
-    """Return them without those that a newer one with the same key supersedes; the newest come last."""
+    """Return them without those that a newer one of the same value supersedes; the newest come last."""
     latest: dict[object, Publication] = {}
     for number, publication in enumerate(publications):
         key = number if publication.key is None else publication.key

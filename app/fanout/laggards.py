@@ -39,7 +39,7 @@ class _Values(dict["str | None", bytes]):
         self._size = 0
 
     def put(self, key: str | None, payload: bytes) -> None:
-        """Keep a payload in place of the one with the same key."""
+        """Keep a payload in place of the one of the same value."""
         more = len(payload) - len(self.pop(key, b""))
         self[key] = payload
         self._size += more

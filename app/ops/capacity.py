@@ -27,7 +27,7 @@ REDIS_BUSY = 0.7
 """Of Redis' one core: behind it latency grows fast."""
 LINE_BUSY = 0.7
 SLOT_LIMIT = 128
-"""Replicas that nginx keeps places for at most."""
+"""Slots that nginx keeps for replicas at most."""
 REPLICA_BASE = 100 * MIB
 """A replica without clients."""
 ENTRY_BYTES = 100

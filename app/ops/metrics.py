@@ -119,12 +119,12 @@ class ReplicaCollector(Collector):
         )
         yield CounterMetricFamily("fanout_coalesced", "Publications that left in another's write.", count.coalesced)
         yield CounterMetricFamily(
-            "fanout_superseded", "Ephemeral publications that a newer one took the place of.", count.superseded
+            "fanout_superseded", "Ephemeral publications that a newer one superseded.", count.superseded
         )
 
     def _faults(self) -> Iterator[Metric]:
         now, count = self._now, self._now.counters
-        resets = CounterMetricFamily("fanout_resets", "Clients told that their position is lost.", labels=["reason"])
+        resets = CounterMetricFamily("fanout_resets", "Clients told `reset`: they miss something.", labels=["reason"])
         yield labelled(resets, with_zeros(count.resets, RESET_REASONS))
         yield CounterMetricFamily("fanout_gaps_found", "Gaps in live streams.", count.gaps)
         yield CounterMetricFamily("fanout_gap_publications_filled", "Publications fetched for gaps.", now.filled)

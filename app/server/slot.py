@@ -1,4 +1,4 @@
-"""A replica's place beside the others: its name, and the socket file that nginx finds it by."""
+"""A replica's slot beside the others: its name, and the socket file that nginx finds it by."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 
 
 class SlotError(Exception):
-    """The place can't be taken; the text says why and what to do."""
+    """The slot can't be taken; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A claimed place."""
+    """A claimed slot."""
 
     name: str
     path: Path

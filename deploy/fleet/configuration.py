@@ -37,7 +37,7 @@ def decide(asked: Options, current: Settings) -> Settings:
         tls.refuse_unusable(settings)
     if settings.replicas > settings.slots:
         raise UsageError(
-            f"REPLICAS={settings.replicas} is more than nginx keeps places for ({settings.slots}): take fewer, "
+            f"REPLICAS={settings.replicas} is more than nginx keeps slots for ({settings.slots}): take fewer, "
             f"or start with SLOTS={settings.replicas}."
         )
     return settings

@@ -57,7 +57,7 @@ BIND= and TRUSTED_PROXIES= are the default again:
                       makes and renews a certificate of the fleet's own authority, in RUN_DIR/tls; or give it yours:
                       TLS_CERTIFICATE=fullchain.pem TLS_KEY=privkey.pem. Default: none; TLS=0 ends it again
   TLS_PORT=           without TLS=1: TLS beside plain HTTP, with TLS_CERTIFICATE and TLS_KEY; TLS_PORT=0 ends it
-  SLOTS=16            places nginx keeps for replicas
+  SLOTS=16            slots that nginx keeps for replicas
   REPEAT=20           rounds of `make soak`
   USERS=300           clients of `make load`, 60 of `make test-k8s`; RATE=20: publications a second, of all together;
                       DURATION=30: seconds for which they flow

@@ -1,6 +1,6 @@
 """The worker's part that copies streams into the database.
 
-Appends tell it their group over a channel of Redis; whenever that could have missed one (its start, a lost
+Appends tell it their group over a topic of Redis; whenever that could have missed one (its start, a lost
 connection) it looks at all groups. Where to go on stands in the database, beside the rows.
 """
 

@@ -1,7 +1,7 @@
 """How a publication, or a part of presence, travels through Redis: a marker, a version, and the serialized body.
 
 The marker is a byte that no MessagePack message begins with, so that events of Channels' `group_send`
-and publications share one Redis channel. Replicas of two versions live side by side during a deploy:
+and publications share one topic. Replicas of two versions live side by side during a deploy:
 a body of an unknown version is not touched.
 """
 

@@ -49,7 +49,7 @@ class Queues:
         self._own = uuid.uuid4().hex[:16]
         self._receivers: dict[str, _Receiver] = {}
         self.topic = f"{prefix}__wake__{self._own}".encode()
-        """The Redis channel on which this loop's receivers are woken, each by its channel's name."""
+        """The topic on which this loop's receivers are woken, each by its channel's name."""
 
     async def send(self, channel: str, payload: bytes) -> None:
         """Put a message at the end of a channel's queue. Raise ChannelFull, or Unavailable: it may be there then."""

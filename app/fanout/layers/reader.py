@@ -31,7 +31,7 @@ BACKOFF_LIMIT = 1.0
 
 
 class Reader:
-    """Keeps a set of Redis channels subscribed and hands on what arrives, in order."""
+    """Keeps a set of topics (channels, as Redis calls them) subscribed and hands on what arrives, in order."""
 
     def __init__(
         self,
@@ -57,25 +57,25 @@ class Reader:
         self._closing = False
         self.connected = False
 
-    async def subscribe(self, channel: bytes) -> None:
-        """Return when Redis has confirmed the channel; waits as long as Redis is away."""
-        confirmed = self._confirmed.get(channel)
+    async def subscribe(self, topic: bytes) -> None:
+        """Return when Redis has confirmed the topic; waits as long as Redis is away."""
+        confirmed = self._confirmed.get(topic)
         if confirmed is None:
-            confirmed = self._confirmed[channel] = asyncio.get_running_loop().create_future()
-            self._queue("SUBSCRIBE", channel)
+            confirmed = self._confirmed[topic] = asyncio.get_running_loop().create_future()
+            self._queue("SUBSCRIBE", topic)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         await asyncio.shield(confirmed)
 
-    def unsubscribe(self, channel: bytes) -> None:
-        """Leave the channel; does not wait."""
-        confirmed = self._confirmed.pop(channel, None)
+    def unsubscribe(self, topic: bytes) -> None:
+        """Leave the topic; does not wait."""
+        confirmed = self._confirmed.pop(topic, None)
         if confirmed is not None:
             confirmed.cancel()
-            self._queue("UNSUBSCRIBE", channel)
+            self._queue("UNSUBSCRIBE", topic)
 
     async def aclose(self) -> None:
-        """End the connection and forget every channel."""
+        """End the connection and forget every topic."""
         # The flag beside cancel(): before Python 3.12 a wait_for inside redis-py may swallow a cancellation.
         self._closing = True
         if self._task is not None:
@@ -89,15 +89,15 @@ class Reader:
 
     # -- commands ---------------------------------------------------------------------------------
 
-    def _queue(self, command: str, channel: bytes) -> None:
-        # Without a connection there is nothing to say: the next one begins with all channels.
+    def _queue(self, command: str, topic: bytes) -> None:
+        # Without a connection there is nothing to say: the next one begins with all topics.
         if self._wire is None:
             return
         if not self._commands:  # those of one turn of the loop leave together
             asyncio.get_running_loop().call_soon(self._send)
-        self._commands.append(pack(command, channel))
+        self._commands.append(pack(command, topic))
         if command == "SUBSCRIBE":
-            self._in_flight[channel] += 1
+            self._in_flight[topic] += 1
 
     def _send(self) -> None:
         commands, self._commands = self._commands, []
@@ -129,7 +129,7 @@ class Reader:
             self._replaced = asyncio.create_task(until_replaced(self._pool, wire.connection))
         self._commands.clear()
         self._in_flight = Counter(dict.fromkeys(self._confirmed, 1))
-        wire.send(b"".join([pack("SUBSCRIBE", channel) for channel in self._confirmed]))
+        wire.send(b"".join([pack("SUBSCRIBE", topic) for topic in self._confirmed]))
 
     async def _watch(self) -> None:
         """Raise when the connection breaks, or is silent for too long; what arrives meanwhile goes to `_take`."""
@@ -155,7 +155,7 @@ class Reader:
     def _take(self, answer: Any) -> None:
         if isinstance(answer, list):
             self._take_list(answer)
-        elif isinstance(answer, Exception):  # it loads its data, or refuses a channel
+        elif isinstance(answer, Exception):  # it loads its data, or refuses a topic
             raise answer
         elif any(confirmed.done() for confirmed in self._confirmed.values()):
             # A plain PONG: to a connection that is subscribed Redis answers in lists.
@@ -165,7 +165,7 @@ class Reader:
             if self._told:
                 self._told = False
                 counters.reconnects += 1
-                logger.warning("connected to Redis again, %d channels subscribed", len(self._confirmed))
+                logger.warning("connected to Redis again, %d topics subscribed", len(self._confirmed))
                 self._on_back()
 
     def _take_list(self, answer: list[Any]) -> None:
@@ -178,11 +178,11 @@ class Reader:
         elif kind == b"subscribe":
             self._confirm(answer[1])
 
-    def _confirm(self, channel: bytes) -> None:
-        self._in_flight[channel] -= 1
-        if self._in_flight[channel] <= 0:  # the answer to the last of several SUBSCRIBE
-            del self._in_flight[channel]
-            confirmed = self._confirmed.get(channel)
+    def _confirm(self, topic: bytes) -> None:
+        self._in_flight[topic] -= 1
+        if self._in_flight[topic] <= 0:  # the answer to the last of several SUBSCRIBE
+            del self._in_flight[topic]
+            confirmed = self._confirmed.get(topic)
             if confirmed is not None and not confirmed.done():
                 confirmed.set_result(None)
 
@@ -201,6 +201,6 @@ class Reader:
         if wire is not None:
             await wire.aclose()
         loop = asyncio.get_running_loop()
-        for channel, confirmed in self._confirmed.items():
+        for topic, confirmed in self._confirmed.items():
             if confirmed.done():
-                self._confirmed[channel] = loop.create_future()
+                self._confirmed[topic] = loop.create_future()

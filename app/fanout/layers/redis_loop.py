@@ -41,7 +41,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
     def __init__(self, hosts: Any = None, **options: Any) -> None:
         super().__init__(hosts=hosts, **options)
         self._shards = [Shard(host, self._on_message, self._on_lost, self._on_back) for host in decode_hosts(hosts)]
-        # All specific channels of this process share one Redis channel: a socket costs no subscription.
+        # All specific channels of this process share one topic: a socket costs no subscription.
         self._own = f"{uuid.uuid4().hex[:16]}!"
         self._own_topic = f"{self.prefix}__own__{self._own}".encode()
         self._groups: dict[bytes, Recipients] = {}
@@ -60,7 +60,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         return shard
 
     def topic_of(self, group: str) -> bytes:
-        """Return the Redis channel of a group."""
+        """Return the topic of a group."""
         # The braces are Redis Cluster's hash tag: all keys of a group live on one node.
         return f"{self.prefix}__group__{{{group}}}".encode()
 

@@ -47,10 +47,10 @@ class Shard:
         self._on_lost = on_lost
         self.reader = Reader(self._redis.connection_pool, on_message, self._lost, on_back)
 
-    async def publish(self, channel: bytes, payload: bytes) -> None:
+    async def publish(self, topic: bytes, payload: bytes) -> None:
         """PUBLISH; return when Redis has taken it. Raise Unavailable."""
         try:
-            await self.publisher.execute("PUBLISH", channel, payload)
+            await self.publisher.execute("PUBLISH", topic, payload)
         except RedisError as error:
             raise refused("take the message", error) from error
 

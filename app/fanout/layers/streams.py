@@ -50,7 +50,7 @@ class Streams:
         self._shards = shards
         self._log = SparseLog(logger)  # a client has a stream read by each join
         self.archive_topic = f"{prefix}__archive__".encode()
-        """The Redis channel, on each shard, on which appends tell the archive their group."""
+        """The topic, on each shard, on which appends tell the archive their group."""
 
     async def append(self, group: str, topic: bytes, data: bytes, history: History, key: str | None) -> Position:
         """See FanoutLayer."""

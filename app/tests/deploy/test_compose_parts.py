@@ -255,7 +255,7 @@ def test_status_notes_what_the_table_does_not_tell():
     assert "worker, nginx is missing: `make up` brings it back." in said
     assert "main-web-2 ended by itself and was started again 2 times: `make logs NAME=main-web-2`" in said
     assert "2 of 3 replicas are there" in said
-    assert "nginx keeps 16 places and does not see web-17: make up SLOTS=32." in said
+    assert "nginx keeps 16 slots and does not see web-17: make up SLOTS=32." in said
     assert status.notes(Settings(replicas=2), [container, *others], found[:1] * 2) == []
 
 

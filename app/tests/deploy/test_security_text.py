@@ -1,10 +1,10 @@
 """SECURITY.md: every row of its table names tests, and each of them is there."""
 
-import ast
 import re
 
 import pytest
 
+from fleet import docs
 from fleet.options import REPOSITORY
 
 TEXT = (REPOSITORY / "SECURITY.md").read_text(encoding="utf-8")
@@ -16,17 +16,6 @@ CELLS = 4
 def rows():
     """Return the cells of each row."""
     return [[cell.strip() for cell in line.split(" | ")] for line in ROW.findall(TEXT.replace("|---", "|-"))]
-
-
-def named_in(path):
-    """Return the names of the tests in a file, those of a class behind its name."""
-    found = set()
-    for node in ast.parse((REPOSITORY / path).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ClassDef):
-            found |= {f"{node.name}::{each.name}" for each in node.body if hasattr(each, "name")}
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            found.add(node.name)
-    return {name for name in found if name.rpartition("::")[2].startswith("test_")}
 
 
 def test_the_table_is_there():
@@ -45,7 +34,7 @@ def test_each_row_is_whole_and_its_tests_exist(cells):
     assert NAMED.sub("", cells[-1]).strip() == ""
     for path, name in named:
         assert path.startswith("app/tests/")
-        assert name in named_in(path), f"{path} has no {name}"
+        assert name in docs.tests_in(REPOSITORY / path), f"{path} has no {name}"
 
 
 @pytest.mark.parametrize("heading", ["## Report", "## What is kept, and from whom", "## What is not"])

@@ -7,13 +7,18 @@ import msgspec
 import pytest
 
 import fanout
-from fanout import close_codes, errors, history, protocol
+from fanout import close_codes, errors, groups, history, protocol
 from fanout.accounts import tickets
 from fanout.durable import feed, follower
 from fanout.http import events, poll, polled, problems
+from fanout.http import history as older
+from fanout.limits import admission, bounds
 from fanout.presence import view
 
-TEXT = (Path(fanout.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
+FOLDER = Path(fanout.__file__).parent
+TEXT = (FOLDER / "PROTOCOL.md").read_text(encoding="utf-8")
+CLIENT = (FOLDER / "static/fanout/http.js").read_text(encoding="utf-8")
+LIMITS = bounds.Limits()
 
 
 def rows(heading):
@@ -62,6 +67,13 @@ def test_the_limits_are_the_codes():
     assert f"for {follower.STALL_LIMIT:g} s is closed" in TEXT
     assert f"for {tickets.LIFETIME:g} seconds" in TEXT
     assert f"`{tickets.PREFIX}<ticket>`" in TEXT
+    assert groups.RULE.startswith("1 to 99 of letters")
+    assert "1 to 99 letters" in TEXT
+    assert f"in {LIMITS.groups_per_connection} groups already" in TEXT
+    assert f"silent for {'two minutes' if LIMITS.idle_seconds == 120 else LIMITS.idle_seconds}" in TEXT
+    assert f"in spite of {'a thousand' if admission.FLOOD == 1000 else admission.FLOOD} refusals" in TEXT
+    assert f"{bounds.PORTION // 1024} KiB of\na frame, or {bounds.BRACKETS} opening brackets" in TEXT
+    assert f"more than {bounds.CONTAINERS:,} brackets" in TEXT
 
 
 def test_every_code_of_http_is_explained_with_its_status():
@@ -82,3 +94,6 @@ def test_the_times_and_limits_of_http_are_the_codes():
     assert f"within {poll.WAIT} s" in section
     assert f"0 to {poll.WAIT} seconds" in section
     assert f"cut at {polled.ANSWER_LIMIT >> 20} MiB" in section
+    assert f"1 to {older.LAST_LIMIT}, how many at most ({older.LAST})" in section
+    (milliseconds,) = re.findall(r"^export const FIRST_MS = ([\d_]+);$", CLIENT, re.MULTILINE)
+    assert f"comes within {int(milliseconds) // 1000} s, and" in " ".join(section.split())

@@ -45,7 +45,7 @@ def logs(asked: Options, project: Project, _progress: Progress) -> int:
 
 
 def _command(asked: Options, project: Project, listed: list[containers.Container]) -> list[str]:
-    """Return what reads the logs of everything, of a service, or of the replica that has a place."""
+    """Return what reads the logs of everything, of a service, or of the replica that has a slot."""
     follow = ["--follow"] if asked.follow else []
     service = "nginx" if asked.name == ACCESS else asked.name
     services = sorted({container.service for container in listed})

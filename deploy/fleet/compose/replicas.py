@@ -1,4 +1,4 @@
-"""The replicas of a project, and its worker: which place each has, how it does, how one takes another's place."""
+"""The replicas of a project, and its worker: which slot each has, how it does, how one takes another's."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Replica:
 
     @property
     def slot(self) -> str:
-        """Return its place, for example `web-1`; `?` as long as it does not say. The worker is its only one."""
+        """Return its slot, for example `web-1`; `?` as long as it does not say. The worker is its only one."""
         return str(self.said.get("replica") or ("?" if self.container.service == WEB else self.container.service))
 
     @property
@@ -55,18 +55,18 @@ class Replica:
 
     @property
     def rank(self) -> int:
-        """Return the number of its place; one that has none is behind all."""
+        """Return the number of its slot; one that has none is behind all."""
         number = self.slot.rpartition("-")[2]
         return int(number) if number.isdecimal() else LAST
 
 
 def found(project: Project, service: str = WEB) -> list[Replica]:
-    """Return all replicas, in the order of their places, or the containers of another service that can be asked."""
+    """Return all replicas, in the order of their slots, or the containers of another service that can be asked."""
     return asked(project, containers.listed(project, service))
 
 
 def asked(project: Project, listed: Sequence[Container]) -> list[Replica]:
-    """Ask containers side by side, return them in the order of their places."""
+    """Ask containers side by side, return them in the order of their slots."""
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = pool.map(lambda container: Replica(container, _ask(project, container)), listed)
         return sorted(answers, key=lambda replica: (replica.rank, replica.container.number))
@@ -120,7 +120,7 @@ def fill(project: Project, count: int) -> None:
 
 
 def replace(project: Project, settings: Settings, old: Sequence[Replica], count: int, progress: Progress) -> None:
-    """Put a new replica in the place of each old one, one after the other, while the others serve."""
+    """Put a new replica in the slot of each old one, one after the other, while the others serve."""
     for replica in old:
         with progress.step(f"replace {replica.slot}") as step:
             stop(project, [replica.container])

@@ -97,7 +97,7 @@ def notes(settings: Settings, listed: Sequence[Container], found: Sequence[Repli
         said.append(f"{len(found)} of {settings.replicas} replicas are there: `make up` makes the others.")
     if beyond := [replica.slot for replica in found if settings.slots < replica.rank < replicas.LAST]:
         names, enough = ", ".join(beyond), 2 * settings.slots
-        said.append(f"nginx keeps {settings.slots} places and does not see {names}: make up SLOTS={enough}.")
+        said.append(f"nginx keeps {settings.slots} slots and does not see {names}: make up SLOTS={enough}.")
     return said
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fleet.nginx import Edge
 
 REPLICAS = 2
-"""Of a pod, in k8s/60-web.yaml; a third one there needs a place here."""
+"""Of a pod, in k8s/60-web.yaml; a third one there needs a slot here."""
 WORKERS = "2"
 """As many as there are replicas to keep busy: left to itself nginx makes one for each core of the node."""
 TRUSTED = Path("/etc/nginx/trusted")

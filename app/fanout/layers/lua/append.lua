@@ -5,10 +5,10 @@
 --         bytes (of all that was ever appended), marks (see prelude.lua)
 -- KEYS[2] stream of the group: entry IDs are "<offset>-0"
 -- KEYS[3] idempotency key; the empty suffix stands for "none given"
--- ARGV    1 channel, 2 body, 3 history entries, 4 history age in ms, 5 epoch to use if a new one begins,
+-- ARGV    1 topic, 2 body, 3 history entries, 4 history age in ms, 5 epoch to use if a new one begins,
 --         6 lifetime of the idempotency key in ms (0: none given), 7 digest of the data,
 --         8 lifetime of meta in ms, 9 marker and version of the envelope, 10 entries that wait for the archive at most
---         (0: the kind has none), 11 channel of the archive, 12 group, 13 history bytes (0: any number), 14 bytes that wait
+--         (0: the kind has none), 11 topic of the archive, 12 group, 13 history bytes (0: any number), 14 bytes that wait
 --         for the archive at most
 -- Returns {"ok" | "repeat", epoch, offset} or {"conflict"}: the key was used with other data.
 

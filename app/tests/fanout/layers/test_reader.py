@@ -5,7 +5,7 @@ import asyncio
 from fanout.layers.wire import pack
 
 
-async def test_nothing_is_kept_of_channels_that_were_left(redis_server, redis_layer, tools):
+async def test_nothing_is_kept_of_topics_that_were_left(redis_server, redis_layer, tools):
     """Groups that come and go leave no trace in the reader's memory."""
     layer, inbox = redis_layer(redis_server), tools.Inbox()
     reader = layer._shards[0].reader
@@ -42,7 +42,7 @@ async def test_a_command_for_a_broken_connection_is_for_the_next_one(redis_serve
         assert (await inbox.next()).group == group
 
 
-async def test_a_reader_without_channels_comes_back_too(redis_layer, own_redis, tools, monkeypatch):
+async def test_a_reader_without_topics_comes_back_too(redis_layer, own_redis, tools, monkeypatch):
     """A process whose last group was left still notices a lost connection and the new one."""
     monkeypatch.setattr("fanout.layers.reader.PING_AFTER", 0.1)
     back = asyncio.Event()
