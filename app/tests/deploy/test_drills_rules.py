@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
+from drills.engine import shipped_wait
 from drills.errors import DrillError
 from drills.prometheus import RULES
-from drills.engine import shipped_wait
 from drills.rules import shortened, waits
 from fleet import packages
 
