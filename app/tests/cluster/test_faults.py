@@ -20,7 +20,7 @@ from fanout.durable.follower import STALL_LIMIT
 from fanout.history import History
 from fanout.layers import RedisChannelLayer
 
-pytestmark = [pytest.mark.cluster, pytest.mark.fault]
+pytestmark = [pytest.mark.cluster, pytest.mark.fault, pytest.mark.slow]
 
 SECONDS = 60
 """For a whole fault on a busy machine; usually it takes 10."""

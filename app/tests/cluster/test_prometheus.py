@@ -14,7 +14,7 @@ from drills.prometheus import Observer, Prometheus
 from tests.fleets import a_free_port
 from tests.panels import DASHBOARDS, panels, queries
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 SECONDS = 60
 
@@ -43,7 +43,6 @@ def prometheus(own_fleet, start_once):
     return Sight(ports[0])
 
 
-@pytest.mark.slow
 def test_it_finds_the_replicas_as_they_come_and_go(own_fleet, prometheus):
     """Without an edit: three, then four, then three again; each says that it is ready."""
     three = {f"web-{number}": "1" for number in (1, 2, 3)}

@@ -31,6 +31,7 @@ def test_what_does_not_is_told(version, changelog, tags, changed, said):
     assert said in problem
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_what_the_package_needs(tmp_path, monkeypatch):
     """Scripts for Redis, static files and descriptions, and none of the tests; what it lacks is named."""
     assert release.wheel_problems(tmp_path) == []

@@ -73,6 +73,7 @@ def runs(tmp_path):
 
 
 @pytest.mark.timeout(SECONDS + 30)
+@pytest.mark.slow
 def test_daphnes_own_tests_pass(runs):
     """All of them, none skipped; and whichever test started a server, ours was the one that ran."""
     for run in runs:

@@ -19,6 +19,7 @@ def upstream(tmp_path):
     return unpacked("channels-redis", tmp_path)
 
 
+@pytest.mark.slow
 def test_channels_redis_own_tests_pass(upstream, redis_server):
     """All of channels_redis' tests of its pub/sub layer pass with our layer, none skipped."""
     # The package's own folder must not be imported, only its tests: those import the installed one.
