@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from drills.engine import shipped_wait
 from drills.errors import DrillError
 from drills.prometheus import RULES
 from drills.rules import shortened, waits
@@ -71,3 +72,8 @@ def test_the_shipped_rules_are_the_same_but_for_times(path, tmp_path):
     assert times.sub("", ours) == times.sub("", shipped)
     for was, now in zip(times.findall(shipped), times.findall(ours), strict=True):
         assert now != was
+
+
+def test_of_an_alert_with_several_rules_the_one_that_is_first_to_fire_is_told():
+    """Those of an objective, which look back for an hour and more, come behind."""
+    assert shipped_wait("FanoutUnreachable") == 60
