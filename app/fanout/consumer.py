@@ -47,19 +47,18 @@ class FanoutConsumer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection. Where the server can, an idle one holds no coroutine: see `Socket.serve`."""
         await receive()  # websocket.connect
-        admission = get_hub().admission
+        hub = get_hub()
         try:
-            await admission.enter(scope)
+            await hub.admission.enter(scope)
             await self._serve(scope, receive, send)
         except (TooFast, TooManyConnections) as refused:
-            admission.leave(scope)
+            hub.let_go(scope)
             counters.handshakes[LIMITED] += 1
             wait = math.ceil(refused.wait) if isinstance(refused, TooFast) else CROWDED_RETRY_AFTER
             again = [(b"retry-after", b"%d" % wait)]
             await turn_away(scope, send, HTTPStatus.TOO_MANY_REQUESTS, str(refused), again)
         except BaseException:
-            get_hub().accounts.forget(scope)
-            admission.leave(scope)
+            hub.let_go(scope)
             raise
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +71,7 @@ class FanoutConsumer:
             is_open = session is not None and await _opened(session)
         if session is None:
             counters.handshakes[REFUSED] += 1
-            get_hub().admission.leave(scope)
+            get_hub().let_go(scope)
             await send({"type": "websocket.close", "reason": f"Offer the subprotocol {SUBPROTOCOL}."})
         elif is_open:
             await socket.serve(TracedHandler(scope, session))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from fanout.accounts.connected import Accounts
+from fanout.accounts.connected import HOLDER, Accounts
 from fanout.counters import counters
 from fanout.limits.admission import Admission
 from fanout.limits.patience import Patience
@@ -120,6 +120,16 @@ class Hub:
     async def admit(self, scope: Scope, group: str) -> None:
         """Let a client join or publish to a group that may be new. Raise TooFast, Unavailable."""
         await self.admission.begin_group(scope, group, here=group in self._members)
+
+    def let_go(self, scope: Scope) -> None:
+        """Forget a client whose connection ends: its account, what it is counted for, what it was waited for.
+
+        Harmless when repeated, and for one that was not let in.
+        """
+        self.accounts.forget(scope)
+        self.admission.leave(scope)
+        if (holder := scope.pop(HOLDER, None)) is not None:  # the scope holds it, and it the scope
+            self.patience.forgets(holder)
 
     def view(self, group: str) -> View | None:
         """Return who is in a group of which somebody here is told; None where the kind keeps no presence."""

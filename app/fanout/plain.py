@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fanout import close_codes
-from fanout.accounts.connected import HOLDER
 from fanout.counters import ACCEPTED, REFUSED, UNAVAILABLE, counters
 from fanout.errors import BadFrame, FanoutError, Forbidden, TooLarge, Unavailable
 from fanout.hub import get_hub
@@ -99,10 +98,7 @@ class PlainSession:
     async def disconnect(self) -> None:
         """Leave the group."""
         self._leave()
-        self._hub.accounts.forget(self._scope)
-        self._hub.admission.leave(self._scope)
-        self._hub.patience.forgets(self)
-        self._scope.pop(HOLDER, None)  # it holds us, and we it
+        self._hub.let_go(self._scope)
 
     def dismiss(self, code: int, reason: str) -> None:
         """See Holder."""

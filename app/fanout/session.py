@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 
 from fanout import close_codes, protocol
-from fanout.accounts.connected import HOLDER
 from fanout.counters import ACCEPTED, counters
 from fanout.data import encode_data
 from fanout.errors import BadFrame, BadTicket, FanoutError, Forbidden, NotJoined, TooLarge, TooManyGroups
@@ -111,10 +110,7 @@ class Session:
     async def disconnect(self) -> None:
         """Leave all groups."""
         self._leave_all()
-        self._hub.accounts.forget(self._scope)
-        self._hub.admission.leave(self._scope)
-        self._hub.patience.forgets(self)
-        self._scope.pop(HOLDER, None)  # it holds us, and we it
+        self._hub.let_go(self._scope)
 
     def dismiss(self, code: int, reason: str) -> None:
         """See Holder."""

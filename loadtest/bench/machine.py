@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import platform
 import resource
 import subprocess
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from fleet import packages
+from proof import machine
 
 LIBRARIES = ("daphne", "twisted", "autobahn", "channels", "channels-redis", "uvicorn", "granian", "hypercorn")
 DISTURBED = 0.1
@@ -24,14 +22,9 @@ DISTURBED = 0.1
 def facts() -> dict[str, Any]:
     """Return what a reader needs to compare figures of two machines."""
     return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
+        **machine.facts(LIBRARIES),
         "nginx": _first_line(packages.require("nginx"), "-v"),
         "redis": _first_line(packages.require("redis-server"), "--version"),
-        **{name: version(name) for name in LIBRARIES},
     }
 
 
@@ -65,13 +58,6 @@ def _own() -> float:
     """CPU seconds of this process and of the children that have ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
 
 
 def _first_line(*command: str) -> str:

@@ -6,14 +6,17 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LIBRARIES = ("locust", "gevent", "websockets", "msgspec")
 
 
-def facts() -> dict[str, Any]:
+def facts(libraries: Iterable[str] = LIBRARIES) -> dict[str, Any]:
     """Return processor, cores, memory, kernel and versions."""
     return {
         "processor": _processor(),
@@ -21,7 +24,7 @@ def facts() -> dict[str, Any]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
+        **{name: version(name) for name in libraries},
     }
 
 

@@ -70,12 +70,7 @@ class Recovery:
             run = feed.tail.run(after + 1, end, self._portion)
             if run or after == end:
                 return run
-            try:
-                read = await self._read(after)
-            except OtherEpoch:
-                await feed.checked()
-                continue
-            if read is not None:
+            if (read := await self._read(after)) is not None:
                 return unbroken(read, after + 1, self._portion) or TRIMMED
         return LOST
 
@@ -90,12 +85,7 @@ class Recovery:
             after = max(0, end - last)
             if after == end or feed.tail.find(after + 1):
                 return feed.top.at(after)
-            try:
-                read = await self._read(after)
-            except OtherEpoch:
-                await feed.checked()
-                continue
-            if read is not None:
+            if (read := await self._read(after)) is not None:
                 return feed.top.at(_behind_last_hole(read, feed.position.offset))
 
     async def _read(self, after: int) -> list[Publication] | None:
@@ -109,6 +99,9 @@ class Recovery:
                 read = await feed.kept(after, min(end, after + READ_COUNT))
         except TimeoutError:
             raise Unavailable("Redis can't be asked for what you missed; try again.") from None
+        except OtherEpoch:
+            await feed.checked()
+            return None
         if feed.top.position.epoch != epoch:  # what was read may be lost, its offsets another's
             return None
         feed.tail.keep(read)

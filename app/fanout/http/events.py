@@ -14,12 +14,12 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from fanout import close_codes, protocol
-from fanout.accounts.connected import HOLDER
 from fanout.http.outbox import Outbox
 from fanout.http.parameters import text_of, wanted
 from fanout.http.parcels import ENCODER, JOINED, PUBLICATION, Parcel
-from fanout.http.places import Places, check_may_join
+from fanout.http.places import check_may_join, visit
 from fanout.hub import get_hub
+from fanout.limits.admission import ALLOWANCE
 from fanout.policy import policy_for
 from fanout.replica import draining_of, replica_of
 from fanout.session import RETRY
@@ -76,10 +76,8 @@ class EventStream:
     async def run(self) -> None:
         """Join, then write until it is over. Raise Problem before anything was written."""
         scope, hub = self._request.scope, get_hub()
-        places = Places(scope, hub)
-        hub.accounts.hold(scope, self)
-        try:
-            if await hub.admission.enter(scope) is not None:
+        async with visit(scope, self) as places:
+            if ALLOWANCE in scope:
                 hub.patience.awaits_account(self, scope)
             self._ask()
             for each in self._wanted:
@@ -89,12 +87,6 @@ class EventStream:
                 self._welcome(each, await places.take(each, self._outbox, present=True))
             await self._answer.begin(MEDIA_TYPE, HEADERS)
             await self._write_until_over()
-        finally:
-            places.leave()
-            hub.accounts.forget(scope)
-            hub.patience.forgets(self)
-            hub.admission.leave(scope)
-            del scope[HOLDER]  # it holds us, and we it
 
     def dismiss(self, code: int, reason: str) -> None:
         """See Holder: the stream is cut, and what the client asks next is answered to who it is by then."""

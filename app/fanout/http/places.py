@@ -9,12 +9,14 @@ from fanout.data import encode_data
 from fanout.errors import FanoutError, Forbidden, TooLarge
 from fanout.http.parcels import ENCODER
 from fanout.http.problems import problem_of
+from fanout.hub import get_hub
 from fanout.policy import policy_for
 from fanout.protocol import INFO_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
+    from fanout.accounts.connected import Holder
     from fanout.asgi import Scope
     from fanout.http.outbox import Outbox
     from fanout.http.parameters import Wanted
@@ -57,6 +59,23 @@ class Places:
         if wanted.info is not None and len(encode_data(wanted.info)) > INFO_LIMIT:
             raise TooLarge(f"`info` may hold {INFO_LIMIT} bytes of JSON.")
         return await policy_for(wanted.group).member(self._scope, wanted.group, wanted.info)
+
+
+@contextlib.asynccontextmanager
+async def visit(scope: Scope, holder: Holder, *, paced: bool = True) -> AsyncIterator[Places]:
+    """Let a client in for one request, and go with all the places that it has taken. Raise TooFast, TooManyConnections.
+
+    `paced`: see Admission.
+    """
+    hub = get_hub()
+    places = Places(scope, hub)
+    hub.accounts.hold(scope, holder)
+    try:
+        await hub.admission.enter(scope, paced=paced)
+        yield places
+    finally:
+        places.leave()
+        hub.let_go(scope)
 
 
 async def check_may_join(scope: Scope, group: str) -> None:

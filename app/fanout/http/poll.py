@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from fanout import protocol
-from fanout.accounts.connected import HOLDER
 from fanout.errors import BadFrame
 from fanout.http.outbox import Outbox
 from fanout.http.parameters import wanted
-from fanout.http.places import Places, about, check_may_join
+from fanout.http.places import about, check_may_join, visit
 from fanout.http.polled import Durable, Ephemeral
 from fanout.http.shelf import shelves_of
 from fanout.hub import get_hub
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fanout.asgi import Scope
     from fanout.http.answer import Answer
     from fanout.http.parameters import Wanted
+    from fanout.http.places import Places
     from fanout.http.polled import Polled
     from fanout.http.request import Request
 
@@ -35,46 +36,41 @@ WAIT = 25
 async def answer_poll(request: Request, answer: Answer, group: str) -> None:
     """Answer one poll. Raise Problem before anything was written."""
     request.accepts(MEDIA_TYPE)
-    hub, stir = get_hub(), asyncio.Event()
-    places, visit = Places(request.scope, hub), Visit(request.scope, stir)
-    polled: list[Polled] = []
-    try:
-        await hub.admission.enter(request.scope, paced=False)
+    stir = asyncio.Event()
+    waiting = Waiting(request.scope, stir)
+    async with visit(request.scope, waiting, paced=False) as places:
         seconds = wait_of(request.query.get("wait", [str(WAIT)])[-1])
         groups = wanted(group, request.query)
         for each in groups:
             await check_may_join(request.scope, each.group)
-        for each in groups:
-            await hub.admit(request.scope, each.group)
-            polled.append(await _begin(places, each, stir))
-        if polled and not any(each.ready for each in polled):
-            await _something(request, stir, seconds)
-        for each in groups if visit.doubted else ():
-            await check_may_join(request.scope, each.group)
-        items = [_item(each) for each in polled]
-    finally:
-        for begun in polled:
-            begun.close()
-        places.leave()
-        hub.accounts.forget(request.scope)
-        hub.admission.leave(request.scope)
-        del request.scope[HOLDER]  # it holds the visit, and the visit it
-    replica = msgspec.json.encode(replica_of(request.scope))
-    if group and len(items) == 1:
-        body = b'{"replica":%b,%b' % (replica, items[0].removeprefix(b"{"))
-    else:
-        body = b'{"replica":%b,"groups":[%b]}' % (replica, b",".join(items))
-    await answer.whole(200, MEDIA_TYPE, body)
+        with contextlib.ExitStack() as begun:
+            polled = []
+            for each in groups:
+                await get_hub().admit(request.scope, each.group)
+                polled.append(begun.enter_context(contextlib.closing(await _begin(places, each, stir))))
+            if polled and not any(each.ready for each in polled):
+                await _something(request, stir, seconds)
+            for each in groups if waiting.doubted else ():
+                await check_may_join(request.scope, each.group)
+            items = [_item(each) for each in polled]
+    await answer.whole(200, MEDIA_TYPE, _body(request.scope, items, single=bool(group)))
 
 
-class Visit:
+def _body(scope: Scope, items: list[bytes], *, single: bool) -> bytes:
+    """Return what is said of the groups, as JSON: of the one in the path, or of those in the query."""
+    replica = msgspec.json.encode(replica_of(scope))
+    if single and len(items) == 1:
+        return b'{"replica":%b,%b' % (replica, items[0].removeprefix(b"{"))
+    return b'{"replica":%b,"groups":[%b]}' % (replica, b",".join(items))
+
+
+class Waiting:
     """A poll that waits, as what watches over accounts sees it: whoever is doubted is looked at before the answer."""
 
     def __init__(self, scope: Scope, stir: asyncio.Event) -> None:
         self._scope = scope
         self._stir = stir
         self.doubted = False
-        get_hub().accounts.hold(scope, self)
 
     def dismiss(self, code: int, reason: str) -> None:  # noqa: ARG002 - the answer says it
         """See Holder: what is left is a guest."""

@@ -16,6 +16,7 @@ from redis import Redis
 from tests.redises import eventually
 
 from .conftest import launched
+from .visitors import RECORD_STATES, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 
@@ -28,34 +29,9 @@ TRIES_FOR_ANOTHER_REPLICA = 12
 BACK_SECONDS = 30
 """The replica that a test ended is there again for the next one, whatever its drain took."""
 
-RECORD_STATES = """
-addEventListener("DOMContentLoaded", () => {
-  globalThis.lineStates = [document.body.dataset.line];
-  new MutationObserver(() => lineStates.push(document.body.dataset.line))
-    .observe(document.body, { attributeFilter: ["data-line"] });
-});
-"""
 
-
-class Room:
+class Room(Visitor):
     """A page of the chat with someone in front of it."""
-
-    def __init__(self, page):
-        self.page = page
-        self.complaints = []
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
-
-    async def is_line(self, state):
-        await self.page.wait_for_selector(f'body[data-line="{state}"]')
-
-    async def comes_back(self):
-        """Wait until the line was lost and is there again."""
-        await self.page.wait_for_function("() => lineStates.includes('waiting') && lineStates.at(-1) === 'open'")
-
-    async def replica(self):
-        await self.is_line("open")
-        return await self.page.inner_text("#replica")
 
     async def type(self, text):
         await self.page.fill("#message", text)

@@ -14,10 +14,9 @@ from fanout.accounts.users import name_of
 from fanout.client import dial
 from fanout.errors import BadTicket
 from fanout.publishing import default_layer as layer_of
+from tests.fanout.accounts.sessions import HOST, LIMIT, locked, log_out, made, new_password, session_of
 
-from .test_connected import HOST, LIMIT, Members, kinds, locked, log_out, made, new_password, session_of  # noqa: F401 - a fixture
-
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("kinds")]
 
 PAGE, OTHER_PAGE = b"https://app.example.org", b"https://evil.example"
 

@@ -1,4 +1,4 @@
-"""Real replicas for the client, and a publisher beside them."""
+"""A core, real replicas for the client, and a publisher beside them."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout.client import Publication, connect
+from fanout.client import Core, Publication, connect
 from fanout.history import History
 from fanout.layers import RedisChannelLayer
 from fanout.positions import Position
@@ -154,3 +154,11 @@ async def enter():
         yield lambda path, *groups, **options: stack.enter_async_context(
             connect(URL, groups, unix=path, **{"timeout": LIMIT, **options})
         )
+
+
+@pytest.fixture
+def core():
+    """A core with a connection, which always draws 0.5."""
+    core = Core(rand=lambda: 0.5)
+    core.opened()
+    return core

@@ -11,62 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout import errors
-from fanout.client import (
-    Core,
-    Joined,
-    Later,
-    NotConnected,
-    Publication,
-    Refused,
-    Reset,
-    Settled,
-    Unacknowledged,
-)
+from fanout.client import Core, Joined, NotConnected, Publication, Refused, Reset, Settled, Unacknowledged
 from fanout.client import core as core_module
 from fanout.positions import Position
+from tests.fanout.client.cores import GROUP, answer_join, hears, join, numbers, publication, sent
 from tests.replicas import APP
-
-GROUP = "chat.a"
-
-
-@pytest.fixture
-def core():
-    """A core with a connection, which always draws 0.5."""
-    core = Core(rand=lambda: 0.5)
-    core.opened()
-    return core
-
-
-def sent(core):
-    """The frames that the core sends now, without what their type has by default."""
-    frames = [json.loads(text) for text in core.outgoing()]
-    return [{name: value for name, value in frame.items() if value is not None} for frame in frames]
-
-
-def hears(core, kind, *, room=True, **fields):
-    """What a frame of the server comes to."""
-    return list(core.receive(json.dumps({"type": kind, **fields}).encode(), room=room))
-
-
-def publication(core, offset, *, epoch="e", group=GROUP, room=True):
-    return hears(core, "publication", group=group, epoch=epoch, offset=offset, data=offset, room=room)
-
-
-def join(core, *, group=GROUP, since=None, last=0, **answer):
-    """Join and let the server answer; durable at offset 0 unless told otherwise."""
-    core.join(group, since=since, last=last)
-    return answer_join(core, **{"group": group, "epoch": "e", "offset": 0, "recovered": 0, **answer})
-
-
-def answer_join(core, **answer):
-    asked = [frame for frame in sent(core) if frame["type"] == "join"][-1]
-    fields = {name: value for name, value in answer.items() if value is not None}
-    return hears(core, "joined", **{"id": asked["id"], "group": GROUP, "replica": "web-1", **fields})
-
-
-def numbers(events):
-    return [event.data for event in events if isinstance(event, Publication)]
-
 
 # -- groups ----------------------------------------------------------------------------------------
 
@@ -260,99 +209,6 @@ def test_an_ephemeral_group_loses_what_there_was_no_room_for(core):
     assert hears(core, "publication", group=GROUP, data=1, room=False) == []
     assert numbers(hears(core, "publication", group=GROUP, data=2)) == [2]
     assert not core.skipped
-
-
-# -- publications ------------------------------------------------------------------------------------
-
-
-def test_a_publication_is_sent_again_with_the_same_key(core):
-    """Over a reconnect, before what was published later to the group; each is settled with its position."""
-    one, two = core.publish(GROUP, 1), core.publish(GROUP, 2, "mine")
-    (first,) = sent(core)
-    core.lost(1006)
-    core.opened()
-    (again,) = sent(core)
-    assert again == {**first, "id": again["id"]}
-    assert hears(core, "ack", id=again["id"], epoch="e", offset=1) == [Settled(one, Position("e", 1))]
-    (second,) = sent(core)
-    assert (second["data"], second["key"]) == (2, "mine")
-    assert hears(core, "ack", id=second["id"], epoch="e", offset=2) == [Settled(two, Position("e", 2))]
-
-
-def test_groups_do_not_wait_for_each_other(core):
-    """One publication of each group is under way."""
-    for group in ("chat.a", "chat.b", "chat.a"):
-        core.publish(group, 1)
-    assert [frame["group"] for frame in sent(core)] == ["chat.a", "chat.b"]
-
-
-def test_a_refused_publication_lets_the_next_one_go(core):
-    """By the server's own error."""
-    one = core.publish(GROUP, 1)
-    core.publish(GROUP, 2)
-    (first,) = sent(core)
-    (settled,) = hears(core, "error", id=first["id"], code="key_conflict", message="Choose a new key.")
-    assert (settled.ticket, type(settled.error)) == (one, errors.KeyConflict)
-    assert [frame["data"] for frame in sent(core)] == [2]
-
-
-def test_an_unavailable_server_is_tried_again(core):
-    """With the same key, after a wait that stays small."""
-    core.publish(GROUP, 1)
-    (first,) = frames = sent(core)
-    waits = []
-    for _ in range(6):
-        (later,) = hears(core, "error", id=frames[0]["id"], code="unavailable", message="Redis is away.")
-        assert isinstance(later, Later)
-        waits.append(later.seconds)
-        later.again()
-        frames = sent(core)
-        assert frames[0]["key"] == first["key"]
-    assert waits == [0.25, 0.5, 1.0, 2.0, 2.0, 2.0]
-
-
-def test_an_ephemeral_publication_is_sent_once(core):
-    """Not again on the next connection, not while there is none: it could be doubled, or come too late."""
-    join(core, epoch=None, offset=None, recovered=None)
-    ticket = core.publish(GROUP, 1)
-    (settled,) = core.lost(1006)[1]
-    assert (settled.ticket, type(settled.error)) == (ticket, Unacknowledged)
-    with pytest.raises(NotConnected, match="ephemeral"):
-        core.publish(GROUP, 2)
-
-
-@pytest.mark.parametrize("connected", [True, False])
-def test_giving_up_says_how_far_it_came(connected):
-    """Sent: it may be there or not. Never sent: it is not there."""
-    core = Core()
-    if connected:
-        core.opened()
-    ticket = core.publish(GROUP, 1)
-    assert type(core.give_up(ticket)) is (Unacknowledged if connected else NotConnected)
-    assert core.give_up(ticket) is None
-    core.opened()
-    assert [frame for frame in sent(core) if not connected] == []
-
-
-def test_an_acknowledgement_that_nobody_waits_for_is_nothing(core):
-    """Of a publication that was given up, or with an id that is not ours."""
-    ticket = core.publish(GROUP, 1)
-    (first,) = sent(core)
-    core.give_up(ticket)
-    assert hears(core, "ack", id=first["id"], epoch="e", offset=1) == hears(core, "ack", id=99) == []
-
-
-@pytest.mark.parametrize(("name", "data", "key", "error"), [
-    ("no room", 1, None, errors.BadGroup),
-    (GROUP, object(), None, errors.BadData),
-    (GROUP, 1, "", ValueError),
-    (GROUP, 1, "k" * 65, ValueError),
-])  # fmt: skip
-def test_what_can_not_be_published_is_refused_at_once(core, name, data, key, error):
-    """A bad group, data or key is the caller's error and is not sent."""
-    with pytest.raises(error):
-        core.publish(name, data, key)
-    assert sent(core) == []
 
 
 # -- the connection ----------------------------------------------------------------------------------

@@ -31,15 +31,6 @@ async def hubs(request):
         await layer.flush()
 
 
-@pytest.fixture
-async def replicas(own_redis):
-    """Two hubs on a Redis that the test may break."""
-    layers = [RedisChannelLayer(hosts=[own_redis.url]) for _ in range(2)]
-    yield [Hub(layer) for layer in layers]
-    for layer in layers:
-        await layer.flush()
-
-
 async def test_a_publish_returns_the_position_that_its_frame_carries(hubs):
     """Offsets are 1, 2, 3 without holes, and the same for publisher and subscriber."""
     client = Client()

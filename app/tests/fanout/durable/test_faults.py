@@ -25,15 +25,6 @@ STILL = 5
 FLOOD = 10_000
 
 
-@pytest.fixture
-async def replicas(own_redis):
-    """Two hubs on a Redis that the test may break."""
-    layers = [RedisChannelLayer(hosts=[own_redis.url]) for _ in range(2)]
-    yield [Hub(layer) for layer in layers]
-    for layer in layers:
-        await layer.flush()
-
-
 # -- faults: each breaks a Redis and returns when it is whole again ------------------------------------------
 
 
