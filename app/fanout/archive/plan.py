@@ -62,5 +62,5 @@ def copy_of(group: str, copied: Position | None, top: Top, after: int, read: Seq
 def _in_own_epoch(publication: Publication, top: Top) -> Publication:
     """Return a publication that was read in the stream's newest epoch at the position it was published at."""
     return type(publication)(
-        publication.group, publication.data, publication.published_at, top.at(publication.offset), publication.key
+        publication.group, publication.data, publication.published_at, top.at(publication.offset), publication.value_key
     )

@@ -156,9 +156,9 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
             del entry.receivers[receiver]
             self._release(topic, entry)
 
-    async def publish(self, group: str, data: bytes, key: str | None = None) -> None:
+    async def publish(self, group: str, data: bytes, value_key: str | None = None) -> None:
         """See FanoutLayer."""
-        publication = Publication(group, data, time.time(), key=key)
+        publication = Publication(group, data, time.time(), value_key=value_key)
         payload = envelope.encode(publication, self.channel_layer.publication_serializer)
         await self._shard_of(group).publish(self.topic_of(group), payload)
 
