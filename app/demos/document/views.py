@@ -21,6 +21,7 @@ from demos.document.snapshots import load
 from demos.pages import PROBLEM_JSON, problem
 from demos.rooms import NAME_PATTERN, RULE, RULE_IN_WORDS, is_room_name
 from fanout.errors import TooFast, Unavailable
+from fanout.http.problems import RETRY_AFTER
 from fanout.hub import get_hub
 from fanout.publishing import default_layer
 
@@ -33,8 +34,6 @@ logger = logging.getLogger(__name__)
 
 MAIN = "welcome"
 """The document of `/document/`."""
-RETRY_AFTER = 2
-"""Seconds: as where Redis is away."""
 
 
 @require_safe
