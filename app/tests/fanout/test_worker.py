@@ -13,7 +13,7 @@ from fanout.jobs import Periodic
 from fanout.status_socket import answer
 from fanout.worker import LATE, Worker, made
 from fleet.unix import get_json
-from tests.redises import eventually
+from tests.redis_servers import eventually
 from tests.replicas import APP, folder, start  # noqa: F401 - fixtures
 
 LIMIT = 5
