@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.urls import re_path as django_re_path
 
 from demos.chat.consumer import ChatConsumer
-from demos.chat.rooms import NAME_PATTERN, RULE
+from demos.rooms import NAME_PATTERN, RULE
 from fanout.consumer import FanoutConsumer
 from fanout.refusal import refuse
 

@@ -30,20 +30,20 @@ CHUNK = 50
 class _Job:
     """Payloads on their way to sockets."""
 
-    __slots__ = ("at", "broadcaster", "gone", "keys", "payloads", "published_at", "size", "sockets", "uncounted")
+    __slots__ = ("at", "broadcaster", "gone", "payloads", "published_at", "size", "sockets", "uncounted", "value_keys")
 
     def __init__(
         self,
         broadcaster: Broadcaster,
         sockets: Sequence[Socket],
         payloads: list[bytes],
-        keys: Sequence[str | None] | None,
+        value_keys: Sequence[str | None] | None,
         published_at: Sequence[float],
     ) -> None:
         self.broadcaster = broadcaster
         self.sockets = sockets
         self.payloads = payloads
-        self.keys = keys
+        self.value_keys = value_keys
         self.published_at = published_at
         self.size = sum(map(len, payloads)) if published_at else 0
         self.at = 0
@@ -114,19 +114,19 @@ class Audience:
     def send(
         self,
         make: Callable[[Encoder], Iterable[bytes | None]],
-        keys: Sequence[str | None] | None = None,
+        value_keys: Sequence[str | None] | None = None,
         published_at: Sequence[float] = (),
     ) -> None:
         """Write what `make` returns for each encoder: once for all sockets that share it; None is left out.
 
-        With `keys`, one for each payload, nothing is queued for a socket that has not read what it got
-        before: it gets the latest payload of each key when it has. `published_at` are times of publications (Unix
+        With `value_keys`, one for each payload, nothing is queued for a socket that has not read what it got
+        before: it gets the latest payload of each value when it has. `published_at` are times of publications (Unix
         time), for the count of how long they took.
         """
         for (encoder, broadcaster), sockets in self._sockets.items():
             if sockets:
                 payloads = [payload for payload in make(encoder) if payload is not None]
-                self._start(_Job(broadcaster, tuple(sockets), payloads, keys, published_at))
+                self._start(_Job(broadcaster, tuple(sockets), payloads, value_keys, published_at))
 
     def _start(self, job: _Job) -> None:
         if job.payloads:
@@ -157,12 +157,12 @@ class Audience:
                 break
 
     def _write_to(self, sockets: Sequence[Socket], job: _Job) -> None:
-        if job.keys is None:
+        if job.value_keys is None:
             job.broadcaster.broadcast(sockets, job.payloads, self._limit)
         else:
-            level = self._laggards.sort_out(sockets, job.keys, job.payloads)
+            level = self._laggards.sort_out(sockets, job.value_keys, job.payloads)
             for socket in job.broadcaster.offer(level, job.payloads):
-                self._laggards.hold(socket, job.keys, job.payloads)
+                self._laggards.hold(socket, job.value_keys, job.payloads)
 
 
 def _count(job: _Job) -> None:

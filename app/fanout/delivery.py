@@ -115,10 +115,10 @@ class Delivery:
         self._held_bytes -= size
         if sent:
             self._flushed_at = self._loop.time()
-            keys = [publication.key for publication in sent] if ephemeral else None
+            value_keys = [publication.value_key for publication in sent] if ephemeral else None
             counters.coalesced += count - 1
             published_at = [publication.published_at for publication in sent]
-            self._audience.send(lambda encoder: map(encoder.publication, sent), keys, published_at)
+            self._audience.send(lambda encoder: map(encoder.publication, sent), value_keys, published_at)
 
     def _later(self, wait: float) -> None:
         self._timer = self._loop.call_later(wait, self.flush)
@@ -133,7 +133,7 @@ def _latest(publications: list[Publication]) -> list[Publication]:
     """Return them without those that a newer one of the same value supersedes; the newest come last."""
     latest: dict[object, Publication] = {}
     for number, publication in enumerate(publications):
-        key = number if publication.key is None else publication.key
+        key = number if publication.value_key is None else publication.value_key
         latest.pop(key, None)
         latest[key] = publication
     return list(latest.values())

@@ -82,7 +82,7 @@ class NotJoined(FanoutError):
 
 
 class Unavailable(FanoutError):
-    """Redis can't be reached: what was asked for may not have happened. Try again, with the same key."""
+    """Redis or the database is away: what was asked for may have happened or not. Try again, with the same key."""
 
     code = "unavailable"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from fanout.layers import FanoutLayer
     from fanout.members import Entry
     from fanout.positions import Position
-    from fanout.presence.roster import Roster
     from fanout.presence.view import View
     from fanout.sockets import Socket
 
@@ -93,8 +91,7 @@ class Hub:
         try:
             await asyncio.shield(members.membership)
             entry = await members.enter(Subscription(group, socket, encoder), since, last)
-            if members.roster is not None:
-                entry = _entered(entry, members.roster, info, watch=watch, present=present)
+            entry = members.introduce(entry, info, watch=watch, present=present)
         finally:
             members.joining -= 1
             self._release(members)
@@ -220,13 +217,6 @@ class Hub:
             await asyncio.sleep(CHECK_EVERY)
             quiet = [members.feed for members in self._members.values() if members.feed and members.feed.quiet()]
             await asyncio.gather(*(feed.check() for feed in quiet))
-
-
-def _entered(entry: Entry, group: Roster, info: Any, *, watch: bool, present: bool) -> Entry:
-    """Return the entry of a subscription that has become a member of the group, or only looks at who is."""
-    place = replace(entry.subscription, member=group.enter(info) if present else None)
-    view = group.watch(place.socket, place.encoder) if watch else None
-    return replace(entry, subscription=place, view=view)
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -31,7 +31,7 @@ def held_bytes() -> int:
 
 
 class _Values(dict["str | None", bytes]):
-    """The latest payloads of one socket in one group: key → payload, the newest last."""
+    """The latest payloads of one socket in one group: value key → payload, the newest last."""
 
     def __init__(self, socket: Socket) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class _Values(dict["str | None", bytes]):
 
 
 class Laggards:
-    """For each socket that lags, the latest payload of each key; payloads without a key supersede each other.
+    """For each socket that lags, the latest payload of each value; those of no value supersede each other.
 
     `limit` bounds the bytes that wait for one socket in all of its groups.
     """
@@ -64,23 +64,23 @@ class Laggards:
         self._timer: asyncio.TimerHandle | None = None
 
     def sort_out(
-        self, sockets: Sequence[Socket], keys: Sequence[str | None], payloads: Sequence[bytes]
+        self, sockets: Sequence[Socket], value_keys: Sequence[str | None], payloads: Sequence[bytes]
     ) -> Sequence[Socket]:
         """Return the sockets that do not lag; the others get the payloads with what they have missed."""
         if not self._values:
             return sockets
         level = [socket for socket in sockets if socket not in self._values]
         for socket in [socket for socket in sockets if socket in self._values]:
-            self.hold(socket, keys, payloads)
+            self.hold(socket, value_keys, payloads)
             self._offer(socket)
         return level
 
-    def hold(self, socket: Socket, keys: Sequence[str | None], payloads: Sequence[bytes]) -> None:
+    def hold(self, socket: Socket, value_keys: Sequence[str | None], payloads: Sequence[bytes]) -> None:
         """Keep payloads for a socket that can't take them now; close it when they are too many."""
         values = self._values.get(socket)
         if values is None:
             values = self._values[socket] = _Values(socket)
-        for key, payload in zip(keys, payloads, strict=True):
+        for key, payload in zip(value_keys, payloads, strict=True):
             values.put(key, payload)
         if _held[socket] > self._limit:
             self.remove(socket)

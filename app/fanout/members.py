@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from fanout.counters import counters
 from fanout.delivery import Delivery
@@ -151,6 +151,14 @@ class Members:
             return Entry(subscription, position, run, reset=reset)
         self._follow(subscription, self._recovery, self.feed.top.at(position.offset - count))
         return Entry(subscription, position, following=count, reset=reset)
+
+    def introduce(self, entry: Entry, info: Any, *, watch: bool, present: bool) -> Entry:
+        """Make who has entered a member of the presence, where the kind keeps one, or have it only look at who is."""
+        if self.roster is None:
+            return entry
+        place = replace(entry.subscription, member=self.roster.enter(info) if present else None)
+        view = self.roster.watch(place.socket, place.encoder) if watch else None
+        return replace(entry, subscription=place, view=view)
 
     def _at_once(self, socket: Socket, run: Sequence[Publication], count: int) -> bool:
         """Whether all that is recovered leaves in one write, with nothing before it."""

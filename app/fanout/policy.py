@@ -81,7 +81,7 @@ class Policy:
     def value_key(self, data: Any) -> str | None:
         """Return of which value `data` is the latest, in an ephemeral group; None: of none in particular.
 
-        A client that reads slowly gets the latest publication of each key, and the latest one without.
+        A client that reads slowly gets the latest publication of each value, and the latest one of none.
         """
         return None
 

@@ -29,8 +29,6 @@ KEY_LIMIT = 64
 """Characters of an idempotency key: a UUID has 36."""
 LAST_LIMIT = 1000
 """Publications that a join may ask for without a position."""
-
-
 Offset = Annotated[int, msgspec.Meta(ge=0, le=OFFSET_LIMIT)]
 Epoch = Annotated[str, msgspec.Meta(pattern=f"^{EPOCH.pattern}$")]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=KEY_LIMIT)]

@@ -16,15 +16,15 @@ class Publication:
 
     `data` is JSON (UTF-8): encoded once by the publisher, copied into frames by every replica.
     `published_at` is the publisher's wall clock in seconds since the epoch. `position` is its place in
-    the stream of a durable group, None in an ephemeral one. `key` says of which value it is the latest, in an
-    ephemeral group whose policy names values.
+    the stream of a durable group, None in an ephemeral one. `value_key` says of which value it is the latest,
+    in an ephemeral group whose policy names values.
     """
 
     group: str
     data: bytes
     published_at: float
     position: Position | None = None
-    key: str | None = None
+    value_key: str | None = None
 
     @property
     def offset(self) -> int:

@@ -23,8 +23,6 @@ ASK_SECONDS = 2.0
 HEAD_LIMIT = 4096
 """Bytes of a request."""
 IN_SERVICE = ("ready", "degraded")
-
-
 SOCKET_PATHS = (b"/readyz", b"/healthz", b"/metrics")
 PORT_PATHS = (b"/metrics",)
 

@@ -109,7 +109,7 @@ class ReplicaSocket:
         # Only a bare kernel socket may be written to: TLS wraps its own around it.
         if protocol.state != protocol.STATE_OPEN or self._kernel is not transport or transport.TLS:
             return None
-        if transport.dataBuffer or transport._tempDataBuffer:  # noqa: SLF001 - see facts
+        if transport.dataBuffer or transport._tempDataBuffer:  # noqa: SLF001 - Twisted is pinned
             return None
         straight = transport.socket.send
         if isinstance(transport, Lean) and transport.passed_by is None:

@@ -18,7 +18,7 @@ from bench.errors import MISUSED, BenchError
 from bench.parts import EXPERIMENTS, PARTS
 from bench.row import Verdict
 from bench.sides import OTHERS, migrate, redis
-from client import RefusedError
+from crowd import RefusedError
 from fleet import descriptors, packages
 from fleet.errors import FAILED, INTERRUPTED, FleetError
 from fleet.options import REPOSITORY

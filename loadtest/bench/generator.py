@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
 from bench.work import PAYLOAD
-from client import PING, Crowd, frame_at
+from crowd import Crowd
+from frames import PING, frame_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from bench.processes import Address
-    from client import Connection
+    from crowd import Connection
 
 READ_BYTES = 1 << 13
 """A read allocates them, so no more than some flushes of small frames."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from client import TEXT, frame_at
+from frames import TEXT, frame_at
 from proof import message
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from gevent.event import Event
 from fanout import close_codes
 from proof import message
 from proof.errors import ProofError
-from proof.ledger import Receiver as Account
+from proof.ledger import Receiver
 from proof.message import Said
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Client:
         self.name = f"{station.plan.index}.{kind}.{number}"
         self.room = room
         self.group = station.plan.group(room, latest=self.takes_latest)
-        self.receiver = station.receiver(Account(self.name, kind, self.group, is_present=not self.is_late))
+        self.receiver = station.receiver(Receiver(self.name, kind, self.group, is_present=not self.is_late))
         self.publisher = station.publisher(self.name, self.group, kind)
         self._link: Link | None = None
         self._over = Event()

@@ -7,8 +7,8 @@ import os
 import ssl
 from typing import TYPE_CHECKING, Protocol
 
-from client import CLOSE, PING, PONG, TEXT, client_frame, close_code, frame_at
 from fanout import close_codes
+from frames import CLOSE, PING, PONG, TEXT, client_frame, close_code, frame_at
 
 if TYPE_CHECKING:
     from proof.batch import Batch

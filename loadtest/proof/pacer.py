@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import gevent
 
+from proof.timeline import SECOND
+
 if TYPE_CHECKING:
     from proof.clock import Clock
     from proof.plan import Plan
-
-SECOND = 1_000_000
 
 
 class Speaker(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from client import CLOSE, frame_at
+from frames import CLOSE, frame_at
 
 SWITCHED = b"HTTP/1.1 101"
 HEAD_END = b"\r\n\r\n"

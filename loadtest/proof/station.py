@@ -15,6 +15,7 @@ from proof.histogram import bucket
 from proof.ledger import NO_OFFSET, STRANGER, KindTally, Ledger, Publisher, Sighting, Tick
 from proof.pacer import Pacer
 from proof.reader import Reader
+from proof.timeline import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from proof.plan import Plan
     from proof.reader import Arrivals
 
-SECOND = 1_000_000
-"""Microseconds."""
 TICK = 1.0
 """Seconds between two looks at the CPU and the number of clients."""
 RAMP = 5.0

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from proof.result import Event
 
 SECOND = 1_000_000
-"""Microseconds."""
+"""Microseconds, in which the proof counts time."""
 PEAK_SECONDS = 5
+"""Of which the mean CPU is a process' peak."""
 CALM_AFTER = 5
 """Seconds after an event for which the limit of the latency does not hold: those who were cut come back."""
 

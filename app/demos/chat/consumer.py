@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from demos.chat.policy import LOBBY
 from fanout.consumer import FanoutConsumer
 
 if TYPE_CHECKING:
     from fanout.asgi import Scope
-
-LOBBY = "lobby"
 
 
 class ChatConsumer(FanoutConsumer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from demos.chat.rooms import is_room_name
+from demos.rooms import is_room_name
 from fanout.accounts.users import name_of
 from fanout.errors import BadData, Forbidden, TooLarge
 from fanout.history import History
@@ -13,6 +13,8 @@ from fanout.policy import KIB, Policy
 if TYPE_CHECKING:
     from fanout.asgi import Scope
 
+LOBBY = "lobby"
+"""The room of `/ws/chat/`, and of a form without a name."""
 MESSAGE_LIMIT = 64 * KIB
 """Bytes of UTF-8 in one message."""
 NAME_LIMIT = 64

@@ -1,24 +1,9 @@
 """The chat's addresses; included at the root."""
 
-from django.urls import path, re_path, register_converter
+from django.urls import path, re_path
 
+from demos import rooms  # noqa: F401 - it registers the converter `room`
 from demos.chat import views
-from demos.chat.rooms import NAME_PATTERN
-
-
-class RoomConverter:
-    """A path segment that is a room's name."""
-
-    regex = NAME_PATTERN
-
-    def to_python(self, value: str) -> str:
-        """Return the name as it stands."""
-        return value
-
-    to_url = to_python
-
-
-register_converter(RoomConverter, "room")
 
 app_name = "chat"
 urlpatterns = [

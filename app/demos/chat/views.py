@@ -9,9 +9,9 @@ from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
-from demos.chat.policy import MESSAGE_LIMIT, NAME_LIMIT
-from demos.chat.rooms import LOBBY, NAME_PATTERN, RULE, RULE_IN_WORDS, is_room_name
+from demos.chat.policy import LOBBY, MESSAGE_LIMIT, NAME_LIMIT
 from demos.pages import problem
+from demos.rooms import NAME_PATTERN, RULE, RULE_IN_WORDS, is_room_name
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from demos.chat.rooms import is_room_name
 from demos.dashboard.board import FLEET, board_of
+from demos.rooms import is_room_name
 from fanout.errors import BadData
 from fanout.policy import KIB, Policy
 

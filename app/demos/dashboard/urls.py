@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from demos import rooms  # noqa: F401 - it registers the converter `room`
 from demos.dashboard import views
 
 app_name = "dashboard"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from demos.chat.rooms import NAME_PATTERN, RULE, RULE_IN_WORDS, is_room_name
 from demos.dashboard.board import FLEET
 from demos.pages import problem
+from demos.rooms import NAME_PATTERN, RULE, RULE_IN_WORDS, is_room_name
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from pycrdt import merge_updates
 
-from demos.chat.rooms import is_room_name
 from demos.document.backlog import HISTORY, admit
 from demos.document.update import EMPTY, NotText, read
+from demos.rooms import is_room_name
 from fanout.accounts.users import name_of
 from fanout.errors import BadData, TooLarge
 from fanout.policy import KIB, Policy

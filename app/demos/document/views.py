@@ -14,12 +14,12 @@ from django.http import HttpResponse, HttpResponseNotModified, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from demos.chat.rooms import NAME_PATTERN, RULE, RULE_IN_WORDS, is_room_name
 from demos.document.backlog import COMPACT_HERE
 from demos.document.compaction import compact_once, group_of
 from demos.document.policy import NAME_LIMIT, TEXT_LIMIT, UPDATE_LIMIT
 from demos.document.snapshots import load
 from demos.pages import PROBLEM_JSON, problem
+from demos.rooms import NAME_PATTERN, RULE, RULE_IN_WORDS, is_room_name
 from fanout.errors import TooFast, Unavailable
 from fanout.hub import get_hub
 from fanout.publishing import default_layer

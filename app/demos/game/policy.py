@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from demos.chat.rooms import is_room_name
 from demos.game.arena import NAME_LIMIT
 from demos.game.claims import collect
 from demos.game.player import Player, player_of
 from demos.game.walker import Walker
+from demos.rooms import is_room_name
 from fanout.accounts.users import name_of
 from fanout.errors import BadData, Forbidden
 from fanout.history import History

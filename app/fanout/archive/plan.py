@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fanout.positions import Position
@@ -46,7 +46,7 @@ def start_of(copied: Position | None, top: Top) -> int:
 
 def copy_of(group: str, copied: Position | None, top: Top, after: int, read: Sequence[Publication]) -> Copy:
     """Return what to write, `read` being what the stream had first behind the offset `after`."""
-    placed = [_in_own_epoch(publication, top) for publication in read]
+    placed = [replace(each, position=top.at(each.offset)) for each in read]  # in the epoch that each was published in
     # With nothing left to read, what is missing was trimmed before it could be copied.
     end = placed[-1].offset if placed else top.position.offset
     return Copy(
@@ -56,11 +56,4 @@ def copy_of(group: str, copied: Position | None, top: Top, after: int, read: Seq
         publications=placed,
         lost=end - after - len(placed),
         complete=end >= top.position.offset,
-    )
-
-
-def _in_own_epoch(publication: Publication, top: Top) -> Publication:
-    """Return a publication that was read in the stream's newest epoch at the position it was published at."""
-    return type(publication)(
-        publication.group, publication.data, publication.published_at, top.at(publication.offset), publication.key
     )

@@ -148,13 +148,13 @@ class Feed:
         """Compare with the stream and deliver what is missing: after a gap, a lost connection, a silence."""
         self._asked += 1
         if self._mending is None and self._known is not None:
-            self._mending = asyncio.create_task(self._mend())
+            self._mending = asyncio.create_task(self._mend_as_asked())
 
-    async def _mend(self) -> None:
+    async def _mend_as_asked(self) -> None:
         try:
             while self._answered < self._asked:
                 asked = self._asked
-                if await self._mended():
+                if await self._try_to_mend():
                     async with self._served:
                         self._answered = asked
                         self._served.notify_all()
@@ -164,8 +164,8 @@ class Feed:
             self._mending = None
         self._catch_up()
 
-    async def _mended(self) -> bool:
-        """Try to mend; return False while Redis is away, or has begun another epoch meanwhile."""
+    async def _try_to_mend(self) -> bool:
+        """Return False while Redis is away, or has begun another epoch meanwhile."""
         try:
             await self._mend_once()
         except (Unavailable, OtherEpoch):
@@ -234,7 +234,7 @@ class Feed:
         if self._known is not None and top.position != self.top.position:
             self.mend()
 
-    async def checked(self) -> None:
+    async def until_level(self) -> None:
         """Return when this feed is level with the stream. Raise Unavailable."""
         self.mend()
         asked = self._asked

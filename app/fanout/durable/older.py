@@ -6,6 +6,7 @@ publications are archived.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from channels.db import database_sync_to_async
@@ -15,7 +16,6 @@ from django.db import DatabaseError
 from fanout.errors import Unavailable
 from fanout.policy import policy_for
 from fanout.positions import OtherEpoch, Position
-from fanout.publication import Publication
 from fanout.publishing import default_layer
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from fanout.archive.rows import Edge
     from fanout.positions import Top
+    from fanout.publication import Publication
 
 ANSWER_LIMIT = 1024 * 1024
 """Bytes of publications that are returned at once, but for a single larger one."""
@@ -107,8 +108,7 @@ async def _from_stream(group: str, top: Top, end: int, count: int) -> list[Publi
         for publication in read:
             if run and publication.offset != run[-1].offset + 1:
                 run = []
-            position = top.at(publication.offset)
-            run.append(Publication(group, publication.data, publication.published_at, position))
+            run.append(replace(publication, position=top.at(publication.offset)))
         run = newest(reversed(run))
         at = run[-1].offset
     return run

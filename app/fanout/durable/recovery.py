@@ -61,11 +61,11 @@ class Recovery:
         feed = self._feed
         if feed.top.translate(since) is None:
             # Another replica may have been told of a publication, or of a new epoch, before this one.
-            await feed.checked()
+            await feed.until_level()
         while (after := feed.top.translate(since)) is not None:
             end = feed.position.offset
             if after > end:  # of an older epoch, of which this process still fills what it has missed
-                await feed.checked()
+                await feed.until_level()
                 continue
             run = feed.tail.run(after + 1, end, self._portion)
             if run or after == end:
@@ -100,7 +100,7 @@ class Recovery:
         except TimeoutError:
             raise Unavailable("Redis can't be asked for what you missed; try again.") from None
         except OtherEpoch:
-            await feed.checked()
+            await feed.until_level()
             return None
         if feed.top.position.epoch != epoch:  # what was read may be lost, its offsets another's
             return None

@@ -101,7 +101,7 @@ class Durable:
 
 @dataclass
 class Ephemeral:
-    """An ephemeral group: of each key the latest that the client has not had."""
+    """An ephemeral group: of each value the latest that the client has not had."""
 
     wanted: Wanted
     shelf: Shelf

@@ -2,7 +2,7 @@
 
 A poller's place in an ephemeral group is a cursor, ":<shelf>.<number>.<µs>": in the same process the number tells what
 it has had already; in another one the time at which the publisher made it, less OVERLAP, so that none is missed. A
-value may come twice then; of each key only the latest does.
+value may come twice then; of each value only the latest does.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ OVERLAP = 500_000
 class ShelfBroadcaster:
     """Lays the same parcels on shelves; see Broadcaster."""
 
-    def broadcast(self, sockets: Iterable[Shelf], payloads: Sequence[bytes], limit: int) -> None:  # noqa: ARG002 - bounded by its keys
+    def broadcast(self, sockets: Iterable[Shelf], payloads: Sequence[bytes], limit: int) -> None:  # noqa: ARG002 - bounded by its values
         """See Broadcaster."""
         for shelf in sockets:
             shelf.put(cast("Sequence[Parcel]", payloads))
@@ -87,7 +87,7 @@ class Shelf:
         """See Socket; nothing is ever held back for a shelf."""
 
     def put(self, parcels: Sequence[Parcel]) -> None:
-        """Keep the latest of each key."""
+        """Keep the latest of each value."""
         if not self._ephemeral:  # a poll of a durable group has a place of its own
             return
         for parcel in parcels:
@@ -95,8 +95,8 @@ class Shelf:
                 continue
             self._number += 1
             self._newest = max(self._newest, _microseconds(parcel))
-            self._values.pop(parcel.publication.key, None)
-            self._values[parcel.publication.key] = (self._number, parcel)
+            self._values.pop(parcel.publication.value_key, None)
+            self._values[parcel.publication.value_key] = (self._number, parcel)
         while len(self._values) > 1 and sum(len(parcel) for _, parcel in self._values.values()) > self._limit:
             self._values.pop(next(iter(self._values)))  # the oldest
         for waker in self.wakers:

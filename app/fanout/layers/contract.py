@@ -36,8 +36,8 @@ class Broadcast(Protocol):
     def unsubscribe(self, group: str, receiver: Receiver) -> None:
         """Stop calling `receiver`; does nothing if it is not subscribed. Does not wait for Redis."""
 
-    async def publish(self, group: str, data: bytes, key: str | None = None) -> None:
-        """Send JSON `data` to every receiver of `group` in the fleet; `key` as in Publication.
+    async def publish(self, group: str, data: bytes, value_key: str | None = None) -> None:
+        """Send JSON `data` to every receiver of `group` in the fleet; `value_key` as in Publication.
 
         Returns when Redis has taken it. Raises Unavailable: it may have been delivered all the same, never twice.
         """

@@ -60,14 +60,14 @@ def decode_part(body: bytes, serializer: Serializer) -> Part:
     return Part(process, number, count, dict(members))
 
 
-def encode_body(data: bytes, published_at: float, serializer: Serializer, key: str | None = None) -> bytes:
+def encode_body(data: bytes, published_at: float, serializer: Serializer, value_key: str | None = None) -> bytes:
     """Return the body of an envelope; encrypted where keys are configured."""
-    return serializer.serialize([published_at, data] if key is None else [published_at, data, key])
+    return serializer.serialize([published_at, data] if value_key is None else [published_at, data, value_key])
 
 
 def encode(publication: Publication, serializer: Serializer) -> bytes:
     """Return an ephemeral publication's payload for Redis."""
-    body = encode_body(publication.data, publication.published_at, serializer, publication.key)
+    body = encode_body(publication.data, publication.published_at, serializer, publication.value_key)
     return MARKER + bytes((VERSION,)) + body
 
 

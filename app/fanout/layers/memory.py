@@ -95,10 +95,10 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
             if not self._receivers[group]:
                 del self._receivers[group]
 
-    async def publish(self, group: str, data: bytes, key: str | None = None) -> None:
+    async def publish(self, group: str, data: bytes, value_key: str | None = None) -> None:
         """See FanoutLayer."""
         self.require_valid_group_name(group)
-        await self._send_to_all(Publication(group, data, time.time(), key=key))
+        await self._send_to_all(Publication(group, data, time.time(), value_key=value_key))
 
     async def append(self, group: str, data: bytes, history: History, key: str | None = None) -> Position:
         """See FanoutLayer."""

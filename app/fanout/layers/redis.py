@@ -66,9 +66,9 @@ class RedisChannelLayer(RedisPubSubChannelLayer):
         """See FanoutLayer."""
         self._get_layer().unsubscribe(group, receiver)
 
-    async def publish(self, group: str, data: bytes, key: str | None = None) -> None:
+    async def publish(self, group: str, data: bytes, value_key: str | None = None) -> None:
         """See FanoutLayer."""
-        await self._get_layer().publish(group, data, key)
+        await self._get_layer().publish(group, data, value_key)
 
     async def append(self, group: str, data: bytes, history: History, key: str | None = None) -> Position:
         """See FanoutLayer."""

@@ -45,6 +45,7 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
         self._own = f"{uuid.uuid4().hex[:16]}!"
         self._own_topic = f"{self.prefix}__own__{self._own}".encode()
         self._groups: dict[bytes, Recipients] = {}
+        """By topic."""
         self.streams = Streams(self.prefix, self._shard_of, self.channel_layer.publication_serializer, self._shards)
         self.presence = Presence(self.prefix, self._shard_of, self.channel_layer.publication_serializer)
         self.deposits = Deposits(self.prefix, self._shard_of)
@@ -114,9 +115,9 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
     def _forget(self, channel: str) -> None:
         """Drop a channel and its memberships: a consumer that forgot group_discard leaves nothing behind."""
         self.channels.pop(channel, None)
-        for topic, group in [(t, g) for t, g in self._groups.items() if channel in g.channels]:
-            group.channels.discard(channel)
-            self._release(topic, group)
+        for topic, recipients in [(t, r) for t, r in self._groups.items() if channel in r.channels]:
+            recipients.channels.discard(channel)
+            self._release(topic, recipients)
 
     # -- groups ---------------------------------------------------------------------------------------
 
@@ -128,16 +129,16 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
                 "Consumers are encouraged to use the common pattern:\n"
                 f"   self.channel_layer.group_add({group!r}, self.channel_name)"
             )
-        entry = await self._enter(group)
-        entry.channels.add(channel)
+        recipients = await self._enter(group)
+        recipients.channels.add(channel)
 
     async def group_discard(self, group: str, channel: str) -> None:
         """Remove a channel from a group; does nothing if it is not in it."""
         topic = self.topic_of(group)
-        entry = self._groups.get(topic)
-        if entry is not None:
-            entry.channels.discard(channel)
-            self._release(topic, entry)
+        recipients = self._groups.get(topic)
+        if recipients is not None:
+            recipients.channels.discard(channel)
+            self._release(topic, recipients)
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         """Send an event to every channel and every hub in a group. Raise Unavailable."""
@@ -145,43 +146,43 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
 
     async def subscribe(self, group: str, receiver: Receiver, on_part: PartReceiver | None = None) -> None:
         """See FanoutLayer."""
-        entry = await self._enter(group)
-        entry.receivers[receiver] = on_part
+        recipients = await self._enter(group)
+        recipients.receivers[receiver] = on_part
 
     def unsubscribe(self, group: str, receiver: Receiver) -> None:
         """See FanoutLayer."""
         topic = self.topic_of(group)
-        entry = self._groups.get(topic)
-        if entry is not None and receiver in entry.receivers:
-            del entry.receivers[receiver]
-            self._release(topic, entry)
+        recipients = self._groups.get(topic)
+        if recipients is not None and receiver in recipients.receivers:
+            del recipients.receivers[receiver]
+            self._release(topic, recipients)
 
-    async def publish(self, group: str, data: bytes, key: str | None = None) -> None:
+    async def publish(self, group: str, data: bytes, value_key: str | None = None) -> None:
         """See FanoutLayer."""
-        publication = Publication(group, data, time.time(), key=key)
+        publication = Publication(group, data, time.time(), value_key=value_key)
         payload = envelope.encode(publication, self.channel_layer.publication_serializer)
         await self._shard_of(group).publish(self.topic_of(group), payload)
 
     async def _enter(self, group: str) -> Recipients:
-        """Return the group's entry, subscribed in Redis; the caller adds itself before it awaits again."""
+        """Return the group's recipients, subscribed in Redis; the caller adds itself before it awaits again."""
         topic = self.topic_of(group)
-        entry = self._groups.get(topic)
-        if entry is None:
-            entry = self._groups[topic] = Recipients(group, self.channel_layer, self._put, self._log)
-        entry.joining += 1
+        recipients = self._groups.get(topic)
+        if recipients is None:
+            recipients = self._groups[topic] = Recipients(group, self.channel_layer, self._put, self._log)
+        recipients.joining += 1
         try:
             await self._confirm(self._shard_of(group), topic)
         except BaseException:
-            entry.joining -= 1
-            self._release(topic, entry)
+            recipients.joining -= 1
+            self._release(topic, recipients)
             raise
-        entry.joining -= 1
-        return entry
+        recipients.joining -= 1
+        return recipients
 
-    def _release(self, topic: bytes, entry: Recipients) -> None:
-        if entry.empty and self._groups.get(topic) is entry:
+    def _release(self, topic: bytes, recipients: Recipients) -> None:
+        if recipients.empty and self._groups.get(topic) is recipients:
             del self._groups[topic]
-            self._shard_of(entry.name).reader.unsubscribe(topic)
+            self._shard_of(recipients.name).reader.unsubscribe(topic)
 
     async def _confirm(self, shard: Shard, topic: bytes) -> None:
         try:
@@ -213,9 +214,9 @@ class RedisLoopLayer(RedisPubSubLoopLayer):
     # -- what arrives -----------------------------------------------------------------------------------
 
     def _on_message(self, topic: bytes, payload: bytes) -> None:
-        group = self._groups.get(topic)
-        if group is not None:
-            group.take(payload)
+        recipients = self._groups.get(topic)
+        if recipients is not None:
+            recipients.take(payload)
         elif topic == self._own_topic:
             channel, _, message = payload.partition(b"\0")
             self._put(channel.decode(), message)

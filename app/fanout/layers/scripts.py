@@ -29,10 +29,10 @@ class Script:
             return await publisher.execute("EVAL", self._text, len(keys), *keys, *arguments)
 
 
-append = Script("prelude", "append")
-position = Script("prelude", "position")
-read = Script("prelude", "read")
-archived = Script("prelude", "archived")
+append = Script("stream", "append")
+position = Script("stream", "position")
+read = Script("stream", "read")
+archived = Script("stream", "archived")
 
 send = Script("queue", "send")
 take = Script("queue", "take")

@@ -1,4 +1,4 @@
-"""One Redis of the channel layer: one connection that publishes, one that is subscribed."""
+"""One Redis of the channel layer: a connection for commands, one that reads streams, one that is subscribed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 SENTINEL_TIMEOUT = 0.5
 """Seconds for one Sentinel: two of five may be dead, and a command still be answered within COMMAND_TIMEOUT."""
-
-
 HISTORY_BATCH = 8
 """Reads of streams in one round trip: with READ_BYTES each some 2 MiB, which no Redis needs COMMAND_TIMEOUT for."""
 
@@ -42,6 +40,7 @@ class Shard:
         # Plain lists for subscribed messages, and for PONG; a URL may have asked for the third protocol.
         self._redis.connection_pool.connection_kwargs["protocol"] = 2
         self.publisher = Publisher(self._redis.connection_pool, round_trips=counters.round_trips)
+        """Publishes, and says everything else that is answered at once."""
         self.history = Publisher(self._redis.connection_pool, HISTORY_BATCH)
         """Reads streams: who waits for a long answer keeps no publisher waiting."""
         self._on_lost = on_lost
@@ -61,7 +60,7 @@ class Shard:
         self._on_lost()
 
     async def aclose(self) -> None:
-        """Close both connections; they open again when used again."""
+        """Close the connections; they open again when used again."""
         await self.publisher.aclose()
         await self.history.aclose()
         await self.reader.aclose()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
+"""Seconds between two looks: what a limit of minutes may be late."""
 
 
 class Patience:

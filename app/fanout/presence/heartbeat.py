@@ -24,8 +24,6 @@ STALE_AFTER = 6.0
 DOUBTS = 3
 """Beats of ours in which a process has to be doubted before it is gone: a Redis that has forgotten everything gives
 the others the time between them to beat again. With STALE_AFTER 12 s at most; 15 s are promised."""
-
-
 FORGOTTEN = 30
 """Beats of ours in which a process has to be doubted before it is forgotten: a minute, as in Redis. One that only stood
 still for so long tells everything anew by itself."""

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 MEMBERS_LIMIT = 100
 """Members that are named; of a larger group the count is told, so that a mass join costs each client no more."""
-
-
 PART_LIFETIME = 600.0
 """Seconds that a part is kept: three times the interval at which a process repeats it."""
 

@@ -17,7 +17,7 @@ import pytest
 from websockets.asyncio.client import connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from client import Connection, Crowd
+from crowd import Connection, Crowd
 from tests.busy import slowed
 
 pytestmark = pytest.mark.cluster

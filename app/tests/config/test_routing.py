@@ -8,7 +8,7 @@ from channels.testing import WebsocketCommunicator
 from websockets.exceptions import InvalidStatus
 
 from config.asgi import application
-from demos.chat.rooms import RULE
+from demos.rooms import RULE
 
 UNKNOWN = "No WebSocket is served on this path; try /ws/chat/ or /ws/."
 BAD_ROOM = f"A room name is {RULE}."

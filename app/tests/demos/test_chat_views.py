@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from demos.chat.rooms import NAME_PATTERN, is_room_name
+from demos.rooms import NAME_PATTERN, is_room_name
 
 APP = Path(__file__).resolve().parents[2]
 RULE = "[A-Za-z0-9_.-]{1,64}"

@@ -66,7 +66,7 @@ RAW = Raw()
 
 
 def message(number, key=None):
-    return Publication("a.b", b"%d" % number, 0.0, key=key)
+    return Publication("a.b", b"%d" % number, 0.0, value_key=key)
 
 
 def numbers(count, first=0):

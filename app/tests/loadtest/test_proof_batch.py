@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from client import TEXT
+from frames import TEXT
 from proof.batch import KNOWN_LIMIT, Batches
 from proof.message import Said, write
 

@@ -16,7 +16,7 @@ from bench.work import Work
 if TYPE_CHECKING:
     from bench.context import Bench
     from bench.sides import Side
-    from client import Crowd
+    from crowd import Crowd
 
 CONNECTIONS = 2000
 WARM = 200

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.context import Bench
     from bench.meter import Meter
     from bench.sides import Server, Side
-    from client import Connection
+    from crowd import Connection
 
 SIZES = {"ours": (100, 500, 1000, 10_000), "stock": (100, 500, 1000)}
 """Stock would need two minutes for 10,000."""

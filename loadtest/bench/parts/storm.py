@@ -18,7 +18,7 @@ from bench.generator import Load
 from bench.row import Reach, Row
 from bench.sides import OURS, STOCK
 from bench.work import Work
-from client import handshake
+from crowd import handshake
 
 if TYPE_CHECKING:
     from bench.context import Bench

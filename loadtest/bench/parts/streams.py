@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.context import Bench
-    from client import Connection
+    from crowd import Connection
 
 STREAMS = 500
 WARM = 50

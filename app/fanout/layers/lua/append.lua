@@ -2,7 +2,7 @@
 --
 -- KEYS[1] meta of the group: a hash of epoch, offset, replid (of the server that wrote last), past
 --         ("epoch:offset,…": older epochs and the last offset of each that survived), archived (see archived.lua),
---         bytes (of all that was ever appended), marks (see prelude.lua)
+--         bytes (of all that was ever appended), marks (see stream.lua)
 -- KEYS[2] stream of the group: entry IDs are "<offset>-0"
 -- KEYS[3] idempotency key; the empty suffix stands for "none given"
 -- ARGV    1 topic, 2 body, 3 history entries, 4 history age in ms, 5 epoch to use if a new one begins,

@@ -7,7 +7,7 @@ import { COLOURS } from "./colours.js";
 import { Series, extent, inShort, marks } from "./series.js";
 
 /** What a chart shows, in ms. */
-export const SPAN_MS = 60_000;
+const SPAN_MS = 60_000;
 /** A silence of more, in ms, is a gap in the line: fifteen ticks that did not come, at ten a second. */
 export const GAP_MS = 1_500;
 /** Lines are told apart by dashes too, where there are more than colours or no colours to tell. */

@@ -20,7 +20,7 @@ export const QUIET_MS = 4_500;
 /** Events that are kept. */
 export const EVENTS_LIMIT = 60;
 /** Groups that are shown. */
-export const GROUPS_LIMIT = 8;
+const GROUPS_LIMIT = 8;
 
 /** web-2 comes before web-10. @param {string} one @param {string} other */
 export const byName = (one, other) => one.localeCompare(other, "en", { numeric: true });

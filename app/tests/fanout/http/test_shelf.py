@@ -36,7 +36,7 @@ async def until(holds):
 
 
 def names(parcels):
-    return [(parcel.publication.key, parcel.publication.data) for parcel in parcels]
+    return [(parcel.publication.value_key, parcel.publication.data) for parcel in parcels]
 
 
 async def test_a_group_is_left_when_nobody_polls_it_any_more(hub, monkeypatch):

@@ -11,7 +11,7 @@ export const FIGURES = [
 ];
 
 /** Of these the sum over the replicas says something, of the others the greatest. */
-export const SUMMED = new Set(["connections", "deliveries", "publications", "cpu", "memory"]);
+const SUMMED = new Set(["connections", "deliveries", "publications", "cpu", "memory"]);
 
 /** Of these nothing is zero, and the axis begins there. */
 export const COUNTED = new Set(["connections", "deliveries", "publications", "lag", "cpu"]);

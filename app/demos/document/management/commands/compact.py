@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 
-from demos.chat.rooms import RULE, is_room_name
 from demos.document.compaction import EVERY, compact, compact_due
+from demos.rooms import RULE, is_room_name
 from fanout.errors import FanoutError
 
 if TYPE_CHECKING:

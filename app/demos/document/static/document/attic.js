@@ -6,7 +6,7 @@
 import { fromBase64, toBase64 } from "./rules.js";
 
 /** Ms between two times that they are written: a crash loses so much. */
-export const KEEP_MS = 300;
+const KEEP_MS = 300;
 
 export class Attic {
   #prefix;

@@ -8,7 +8,7 @@ import { mergeUpdates } from "./vendor/yjs.js";
 /** What the server will say again of the same change. Behind a change that is missing no later one counts: all wait. */
 const REFUSALS = new Set(["bad_data", "bad_frame", "bad_group", "forbidden", "too_large"]);
 /** Ms until another attempt, where no connection tells when. */
-export const AGAIN_MS = 2_000;
+const AGAIN_MS = 2_000;
 
 export class Unsent {
   /** @type {Uint8Array[]} */ #queue = [];

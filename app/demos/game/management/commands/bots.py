@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from demos.chat.rooms import RULE, is_room_name
 from demos.game.arena import RATE
 from demos.game.bots import BotsError, Tally, Troop
+from demos.rooms import RULE, is_room_name
 from fanout.client import ClientError
 from fanout.errors import FanoutError
 

@@ -18,7 +18,7 @@ export const SHOWN_LIMIT = 300;
 /** Claims that are kept until their round is opened. */
 const EARLY_LIMIT = 100;
 /** Lines of the score. */
-export const SCORES = 8;
+const SCORES = 8;
 
 /** Where someone was at a time, between the places that are known. @param {Place[]} places @param {number} time */
 export function placeAt(places, time) {

@@ -1,4 +1,4 @@
--- What every script of ours begins with: the group's position, after a check that it can be trusted.
+-- What every script of streams begins with: the group's position, after a check that it can be trusted.
 --
 -- A server that became master, or that started anew, has another replication id. What it holds may lack
 -- acknowledged writes, and the next offsets would name other publications: so a new epoch begins, which

@@ -2,7 +2,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from client import TEXT, client_frame, frame_at
+from frames import TEXT, client_frame, frame_at
 
 
 def parsed(data):
