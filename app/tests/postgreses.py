@@ -11,7 +11,8 @@ import pytest
 
 from fleet.packages import find
 from tests.fleets import a_free_port
-from tests.redises import a_folder, eventually
+from tests.redis_servers import eventually
+from tests.redises import a_folder
 
 NOBODY = ("--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
 """PostgreSQL refuses to run as root."""

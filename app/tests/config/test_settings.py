@@ -10,8 +10,8 @@ import pytest
 from config.env import read
 from fanout.history import History
 from fanout.layers import RedisChannelLayer
-from tests.redises import MASTER_NAME
 from tests.replicas import APP, LIMIT, clean_environment
+from tests.sentinels import MASTER_NAME
 
 PRODUCTION = {
     "FANOUT_ENV": "production",

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from redis import Redis
 
-from tests.redises import eventually
+from tests.redis_servers import eventually
 
 from .conftest import launched
 from .visitors import RECORD_STATES, Visitor

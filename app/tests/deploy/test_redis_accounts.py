@@ -1,6 +1,6 @@
 """What the application may say to Redis: all that its code says, nothing more, and what a thief of its account finds.
 
-Every test of the layer and every fleet talks to Redis with these rights (tests/redises.py, fleet.environment).
+Every test of the layer and every fleet talks to Redis with these rights (tests/redis_servers.py, fleet.environment).
 """
 
 import ast
@@ -17,7 +17,8 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 from fleet import redis_accounts
 from fleet.options import REPOSITORY
 from fleet.supervision import REDIS_CONF
-from tests.redises import RedisServer, started
+from tests.redis_servers import RedisServer
+from tests.redises import started
 from tests.replicas import LIMIT
 
 APP = REPOSITORY / "app"

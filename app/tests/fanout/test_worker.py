@@ -15,7 +15,7 @@ from fanout.status_socket import answer
 from fanout.worker import LATE, Worker, made
 from fleet.unix import get_json
 from tests.fleets import a_free_port
-from tests.redises import eventually
+from tests.redis_servers import eventually
 from tests.replicas import APP, folder, start  # noqa: F401 - fixtures
 
 LIMIT = 5

@@ -14,7 +14,7 @@ from proof.lane import Faults
 from proof.pieces import Frames
 from proof.result import Result
 from tests.fleets import a_free_port
-from tests.redises import RedisServer
+from tests.redis_servers import RedisServer
 from tests.replicas import Process, Starter
 
 SECONDS = 60

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from proof import faults
 from proof.faults import Address, Proxy
 from proof.lane import Faults
-from tests.redises import eventually
+from tests.redis_servers import eventually
 from tests.replicas import LIMIT, folder, start  # noqa: F401  # fixtures
 
 LOADTEST = Path(__file__).resolve().parents[3] / "loadtest"

@@ -1,11 +1,13 @@
 """A scripted application in real server processes."""
 
+import contextlib
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from tests.replicas import APP, folder, start, start_once  # noqa: F401  # fixtures
+from tests.replicas import APP, LIMIT, folder, start, start_once  # noqa: F401  # fixtures
+from tests.server.sayings import SlowReader
 
 HERE = Path(__file__).parent
 APPLICATION = "scripted:application"
@@ -38,3 +40,10 @@ def scripted_once(start_once):  # noqa: F811  # the fixture
 def server(scripted_once):
     """One replica of the scripted application for a module."""
     return scripted_once.replica(APPLICATION)
+
+
+@pytest.fixture
+def slow(server):
+    """Open sockets whose client reads only when told to."""
+    with contextlib.ExitStack() as stack:
+        yield lambda headers=(): SlowReader(stack.enter_context(server.connection()), headers)

@@ -90,38 +90,6 @@ HOLDING = ["/swallow", "/thread", "/executor"]
 @pytest.fixture
 def held_up(scripted):
     """Start a replica whose handlers hold up the exit: by surviving a cancellation, or by a thread that blocks."""
-    (scripted.folder / "holding.py").write_text(
-        "import asyncio, threading\n"
-        "import scripted\n"
-        "from asgiref.sync import sync_to_async\n"
-        "async def application(scope, receive, send):\n"
-        "    if scope['type'] == 'lifespan':\n"
-        "        return await scripted.application(scope, receive, send)\n"
-        "    await receive()\n"
-        "    await send({'type': 'websocket.accept'})\n"
-        "    if scope['path'] == '/thread':\n"
-        "        await sync_to_async(threading.Event().wait)()\n"
-        "    if scope['path'] == '/executor':\n"
-        "        await asyncio.to_thread(threading.Event().wait)\n"
-        "    while True:\n"
-        "        try:\n"
-        "            await asyncio.Event().wait()\n"
-        "        except asyncio.CancelledError:\n"
-        "            scripted.note('swallows')\n"
-    )
-    (scripted.folder / "hasty_holding.py").write_text(
-        "import server.drain, server.ending\n"
-        "from holding import application\n"
-        "server.drain.HANDLERS_LIMIT = 0.1\n"
-        "server.ending.DRAIN_LIMIT = 2\n"
-    )
-    (scripted.folder / "patient_holding.py").write_text(
-        "import threading\n"
-        "import scripted, server.drain\n"
-        "from holding import application\n"
-        "server.drain.HANDLERS_LIMIT = 0.1\n"
-        "threading._register_atexit(scripted.note, 'holds no loop any more')\n"
-    )
     return lambda module: scripted.replica(f"{module}:application", "--pid-file", scripted.folder / "web-1.pid")
 
 

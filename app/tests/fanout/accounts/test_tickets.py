@@ -5,7 +5,7 @@ import json
 
 import pytest
 from channels.db import database_sync_to_async
-from channels.testing import ApplicationCommunicator, HttpCommunicator
+from channels.testing import HttpCommunicator
 
 from config.asgi import application
 from fanout import close_codes
@@ -15,6 +15,7 @@ from fanout.client import dial
 from fanout.errors import BadTicket
 from fanout.publishing import default_layer as layer_of
 from tests.fanout.accounts.sessions import HOST, LIMIT, locked, log_out, made, new_password, session_of
+from tests.fanout.limits.clients import Socket, leave
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("kinds")]
 
@@ -54,30 +55,14 @@ async def ticket_of(key):
     return said["ticket"]
 
 
-class Socket(ApplicationCommunicator):
-    def __init__(self, *subprotocols, origin=None):
-        headers = [HOST, *([(b"origin", origin)] if origin else [])]
-        super().__init__(application, {
-            "type": "websocket", "path": "/ws/", "raw_path": b"/ws/", "query_string": b"", "headers": headers,
-            "subprotocols": list(subprotocols), "client": None, "extensions": {"websocket.http.response": {}},
-        })  # fmt: skip
-
-    async def shake(self):
-        await self.send_input({"type": "websocket.connect"})
-        return await self.receive_output(LIMIT)
-
-    async def ask(self, **frame):
-        await self.send_input({"type": "websocket.receive", "text": json.dumps(frame)})
-        return json.loads((await self.receive_output(LIMIT))["text"])
-
-
 @pytest.fixture
 async def come():
     """A client that shakes hands; all have gone at the end."""
     came = []
 
     async def come(*subprotocols, origin=None):
-        socket = Socket("fanout.v1", *subprotocols, origin=origin)
+        headers = [HOST, *([(b"origin", origin)] if origin else [])]
+        socket = Socket(None, "/ws/", ["fanout.v1", *subprotocols], headers)
         socket.answer = await socket.shake()
         if socket.answer["type"] == "websocket.accept":
             came.append(socket)
@@ -85,8 +70,7 @@ async def come():
 
     yield come
     for socket in came:
-        await socket.send_input({"type": "websocket.disconnect", "code": 1000})
-        await socket.wait(LIMIT)
+        await leave(socket)
 
 
 async def is_refused(socket):

@@ -12,7 +12,7 @@ import pytest
 from fleet.unix import get_json
 from tests.fanout.layers.conftest import redis_layer  # noqa: F401 - a fixture
 from tests.postgreses import a_postgres
-from tests.redises import eventually
+from tests.redis_servers import eventually
 from tests.replicas import APP, LIMIT, Starter, a_folder
 
 COLUMNS = '"group", epoch, "offset", data, number'

@@ -16,7 +16,8 @@ from fanout.errors import Unavailable
 from fanout.history import History
 from fanout.layers import RedisChannelLayer
 from tests.busy import slowed
-from tests.redises import RedisServer, eventually, started
+from tests.redis_servers import RedisServer, eventually
+from tests.redises import started
 
 HISTORY = ChatPolicy.history
 SHORT = History(size=5, age=3600, archived=True)

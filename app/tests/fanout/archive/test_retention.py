@@ -12,7 +12,7 @@ import pytest
 from demos.chat.policy import ChatPolicy
 from fanout.archive.retention import kept_age
 from fanout.archive.rows import BATCH
-from tests.redises import eventually
+from tests.redis_servers import eventually
 
 from .conftest import TABLE, Sqlite
 from .test_archive import publish

@@ -13,7 +13,8 @@ from fanout.client import Core, Publication, connect
 from fanout.history import History
 from fanout.layers import RedisChannelLayer
 from fanout.positions import Position
-from tests.redises import RedisServer, started
+from tests.redis_servers import RedisServer
+from tests.redises import started
 from tests.replicas import APP, LIMIT, folder, start, start_once  # noqa: F401 - fixtures
 
 HERE = Path(__file__).parent

@@ -12,7 +12,8 @@ from fanout.errors import Unavailable
 from fanout.hub import Hub
 from fanout.layers import RedisChannelLayer
 from tests.fanout.clients import OUTAGE, Client, delivered, publish
-from tests.redises import MASTER_NAME, eventually
+from tests.redis_servers import eventually
+from tests.sentinels import MASTER_NAME
 
 pytestmark = [pytest.mark.usefixtures("policies"), pytest.mark.fault]
 

@@ -13,7 +13,8 @@ from fanout.errors import Unavailable
 from fanout.hub import Hub
 from fanout.layers import RedisChannelLayer
 from tests.fanout.clients import Client, Hopper, delivered, kept, publish
-from tests.redises import RedisServer, started
+from tests.redis_servers import RedisServer
+from tests.redises import started
 
 pytestmark = [pytest.mark.usefixtures("policies"), pytest.mark.fault]
 

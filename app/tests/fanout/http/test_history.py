@@ -14,7 +14,8 @@ from fanout.history import History
 from fanout.http.history import LAST_LIMIT
 from fanout.layers import RedisChannelLayer
 from fleet.unix import get_json
-from tests.redises import RedisServer, eventually, started
+from tests.redis_servers import RedisServer, eventually
+from tests.redises import started
 from tests.replicas import APP, Starter, a_folder
 
 from .conftest import client_of

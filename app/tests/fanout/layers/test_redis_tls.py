@@ -10,7 +10,8 @@ from fanout.positions import Position
 from fanout.presence.view import Part
 from tests import certificates
 from tests.fleets import a_free_port
-from tests.redises import RedisServer, started
+from tests.redis_servers import RedisServer
+from tests.redises import started
 
 LIMIT = 10
 GROUP = "kept.tls"

@@ -21,12 +21,13 @@ class Open(Policy):
 
 
 class Socket(ApplicationCommunicator):
-    """A client's WebSocket, from an address."""
+    """A client's WebSocket, from an address or, as over a unix socket, from none."""
 
-    def __init__(self, address, path, subprotocols):
+    def __init__(self, address, path, subprotocols, headers=(HOST,)):
         super().__init__(application, {
-            "type": "websocket", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": [HOST],
-            "subprotocols": subprotocols, "client": [address, 1], "extensions": {"websocket.http.response": {}},
+            "type": "websocket", "path": path, "raw_path": path.encode(), "query_string": b"",
+            "headers": list(headers), "subprotocols": subprotocols, "client": address and [address, 1],
+            "extensions": {"websocket.http.response": {}},
         })  # fmt: skip
 
     async def shake(self):

@@ -8,7 +8,7 @@ from fanout import close_codes
 from fanout.counters import counters
 from fanout.hub import get_hub
 from fanout.limits import patience
-from tests.fanout.limits.clients import LIMIT, request
+from tests.fanout.limits.clients import LIMIT, STRANGER, Socket, leave, request
 
 pytestmark = pytest.mark.usefixtures("open_kind")
 
@@ -56,3 +56,26 @@ async def test_a_stream_without_an_account_in_time_is_cut(settings, monkeypatch)
         await stream.wait(LIMIT)
     assert get_hub().groups == {}
     assert counters.limited == {"unauthenticated_seconds": 1}
+
+
+@pytest.mark.parametrize("path", ["/ws/", "/ws/chat/a/"])
+async def test_who_has_gone_is_waited_for_no_more(settings, path):
+    """Nothing of it is left, whether it was to say something or to log in."""
+    settings.FANOUT_LIMITS = {"idle_seconds": 100, "unauthenticated_seconds": 100}
+    waited = get_hub().patience
+    socket = Socket(STRANGER, path, ["fanout.v1"] if path == "/ws/" else [])
+    assert (await socket.shake())["type"] == "websocket.accept"
+    assert waited._strangers
+    await leave(socket)
+    assert (waited._idle, waited._strangers) == ({}, {})
+
+
+async def test_a_stream_that_has_ended_is_waited_for_no_more(settings):
+    """Nor is a request."""
+    settings.FANOUT_LIMITS = {"unauthenticated_seconds": 100}
+    stream = await request("GET", "/events/chat.a")
+    assert (await stream.receive_output(LIMIT))["status"] == 200
+    assert get_hub().patience._strangers
+    await stream.send_input({"type": "http.disconnect"})
+    await stream.wait(LIMIT)
+    assert not get_hub().patience._strangers
