@@ -10,7 +10,7 @@ from django.core.exceptions import AppRegistryNotReady
 
 from fanout.errors import Unavailable
 from fanout.groups import check_group
-from fanout.layers.publisher import COMMAND_TIMEOUT
+from fanout.layers.pipeline import COMMAND_TIMEOUT
 from fanout.loop_thread import LoopThread
 from fanout.protocol import KEY_LIMIT
 from fanout.publishing import default_layer, publish_on

@@ -25,14 +25,14 @@ class Deposits:
     async def deposit(self, name: str, value: bytes, seconds: float) -> None:
         """See FanoutLayer."""
         try:
-            await self._shard_of(name).publisher.execute("SET", self._key(name), value, "PX", int(seconds * 1000))
+            await self._shard_of(name).commands.execute("SET", self._key(name), value, "PX", int(seconds * 1000))
         except RedisError as error:
             raise refused("keep a ticket", error) from error
 
     async def collect(self, name: str) -> bytes | None:
         """See FanoutLayer."""
         try:
-            found: bytes | None = await scripts.collect.run(self._shard_of(name).publisher, [self._key(name)], [])
+            found: bytes | None = await scripts.collect.run(self._shard_of(name).commands, [self._key(name)], [])
         except RedisError as error:
             raise refused("give a ticket", error) from error
         return found

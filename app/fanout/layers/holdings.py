@@ -46,6 +46,6 @@ class Holdings:
     async def _run(self, script: scripts.Script, process: str, arguments: list[Any]) -> Any:
         try:
             keys = [self._holders, f"{self._head}{process}".encode()]
-            return await script.run(self._shard_of("holders").publisher, keys, arguments)
+            return await script.run(self._shard_of("holders").commands, keys, arguments)
         except RedisError as error:
             raise refused("count connections", error) from error

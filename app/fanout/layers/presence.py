@@ -44,7 +44,7 @@ class Presence:
     async def presence(self, group: str) -> list[Part]:
         """See FanoutLayer."""
         try:
-            kept = await self._shard_of(group).publisher.execute("HVALS", self._key(group))
+            kept = await self._shard_of(group).commands.execute("HVALS", self._key(group))
         except RedisError as error:
             raise refused(f"tell who is in {group}", error) from error
         return [envelope.decode_part(value.partition(b":")[2], self._serializer) for value in kept]
@@ -66,6 +66,6 @@ class Presence:
 
     async def _run(self, script: scripts.Script, shard: str, key: bytes, arguments: list[Any]) -> Any:
         try:
-            return await script.run(self._shard_of(shard).publisher, [key], arguments)
+            return await script.run(self._shard_of(shard).commands, [key], arguments)
         except RedisError as error:
             raise refused("keep who is there", error) from error

@@ -194,7 +194,7 @@ class _Receiver:
 
 async def _run(script: scripts.Script, shard: Shard, keys: list[bytes], arguments: list[Any]) -> Any:
     try:
-        return await script.run(shard.publisher, keys, arguments)
+        return await script.run(shard.commands, keys, arguments)
     except RedisError as error:
         raise refused("keep what is told to a channel", error) from error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import NoScriptError
 
 if TYPE_CHECKING:
-    from fanout.layers.publisher import Publisher
+    from fanout.layers.pipeline import Pipeline
 
 _folder = files("fanout.layers") / "lua"
 
@@ -21,12 +21,12 @@ class Script:
         self._text = "".join((_folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts)
         self._hash = hashlib.sha1(self._text.encode()).hexdigest()  # noqa: S324 - Redis names scripts so
 
-    async def run(self, publisher: Publisher, keys: list[bytes], arguments: list[Any]) -> Any:
+    async def run(self, pipeline: Pipeline, keys: list[bytes], arguments: list[Any]) -> Any:
         """Return the script's answer. Raise Unavailable."""
         try:
-            return await publisher.execute("EVALSHA", self._hash, len(keys), *keys, *arguments)
+            return await pipeline.execute("EVALSHA", self._hash, len(keys), *keys, *arguments)
         except NoScriptError:
-            return await publisher.execute("EVAL", self._text, len(keys), *keys, *arguments)
+            return await pipeline.execute("EVAL", self._text, len(keys), *keys, *arguments)
 
 
 append = Script("stream", "append")

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from fanout.counters import counters
-from fanout.layers.publisher import COMMAND_TIMEOUT, Publisher
+from fanout.layers.pipeline import COMMAND_TIMEOUT, Pipeline
 from fanout.layers.reader import Reader
 from fanout.layers.refused import refused
 
@@ -35,13 +35,13 @@ class Shard:
         on_lost: Callable[[], None],
         on_back: Callable[[], None],
     ) -> None:
-        # The pool holds three connections at most: the publisher's, the reader's, and one for what may take long.
+        # The pool holds three connections at most: for commands, for what may take long, and the reader's.
         self._redis = Redis(connection_pool=create_pool(_with_defaults(host)))
         # Plain lists for subscribed messages, and for PONG; a URL may have asked for the third protocol.
         self._redis.connection_pool.connection_kwargs["protocol"] = 2
-        self.publisher = Publisher(self._redis.connection_pool, round_trips=counters.round_trips)
+        self.commands = Pipeline(self._redis.connection_pool, round_trips=counters.round_trips)
         """Publishes, and says everything else that is answered at once."""
-        self.history = Publisher(self._redis.connection_pool, HISTORY_BATCH)
+        self.history = Pipeline(self._redis.connection_pool, HISTORY_BATCH)
         """Reads streams: who waits for a long answer keeps no publisher waiting."""
         self._on_lost = on_lost
         self.reader = Reader(self._redis.connection_pool, on_message, self._lost, on_back)
@@ -49,19 +49,19 @@ class Shard:
     async def publish(self, topic: bytes, payload: bytes) -> None:
         """PUBLISH; return when Redis has taken it. Raise Unavailable."""
         try:
-            await self.publisher.execute("PUBLISH", topic, payload)
+            await self.commands.execute("PUBLISH", topic, payload)
         except RedisError as error:
             raise refused("take the message", error) from error
 
     def _lost(self) -> None:
         # Whatever the reader's connection was lost for, the others may lead to the same dead or replaced server.
-        self.publisher.renew()
+        self.commands.renew()
         self.history.renew()
         self._on_lost()
 
     async def aclose(self) -> None:
         """Close the connections; they open again when used again."""
-        await self.publisher.aclose()
+        await self.commands.aclose()
         await self.history.aclose()
         await self.reader.aclose()
         await _close_redis(self._redis)

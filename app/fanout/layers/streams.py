@@ -152,7 +152,7 @@ class Streams:
     async def _run(self, script: scripts.Script, group: str, keys: list[bytes], arguments: list[Any]) -> Any:
         try:
             shard = self._shard_of(group)
-            return await script.run(shard.history if script is scripts.read else shard.publisher, keys, arguments)
+            return await script.run(shard.history if script is scripts.read else shard.commands, keys, arguments)
         except RedisError as error:
             raise refused(f"do what was asked of the stream of {group}", error) from error
 

@@ -47,7 +47,7 @@ async def _ask_all(hosts: list[dict[str, Any]]) -> list[Finding]:
 
 
 async def _info(shard: Shard) -> dict[str, str]:
-    told = (await shard.publisher.execute("INFO")).decode(errors="replace")
+    told = (await shard.commands.execute("INFO")).decode(errors="replace")
     return dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
 
 
@@ -56,7 +56,7 @@ async def _config(shard: Shard) -> dict[str, str]:
     values: dict[str, str] = {}
     for name in ASKED:
         try:
-            answer = await shard.publisher.execute("CONFIG", "GET", name)
+            answer = await shard.commands.execute("CONFIG", "GET", name)
         except RedisError:
             return {}
         values |= {answer[at].decode(): answer[at + 1].decode() for at in range(0, len(answer), 2)}

@@ -114,7 +114,7 @@ class TestSnapshot:
         if hasattr(layer, "_streams"):
             layer._streams.clear()
         else:
-            redis = layer._get_layer()._shards[0].publisher
+            redis = layer._get_layer()._shards[0].commands
             await redis.execute("DEL", *[f"{layer.prefix}__{each}__{{document.notes}}" for each in ("meta", "stream")])
         response = await async_client.get(SNAPSHOT)
         assert (response.headers["X-Position"], text_of(response.content)) == ("0:0", text)

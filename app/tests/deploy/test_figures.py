@@ -20,7 +20,7 @@ from fanout import history, worker
 from fanout.accounts import connected, rows, tickets, users
 from fanout.durable import follower, tail
 from fanout.http import events, shelf
-from fanout.layers import publisher
+from fanout.layers import pipeline
 from fanout.limits import bounds, counted
 from fanout.policy import Policy
 from fleet import certificates, configuration, soak, state, supervision
@@ -79,7 +79,7 @@ FIGURES = [
     ("app/demos/README.md", f"latest value by player at {arena.RATE} Hz"),
     ("app/demos/README.md", f"latest value by replica at {1 / TICK:g} Hz"),
     ("app/fanout/README.md", f"within {WORDS[history.KEY_WINDOW / MINUTE]} minutes"),
-    ("app/fanout/howto/background-work.md", f"raises `Unavailable` within {publisher.COMMAND_TIMEOUT:g} s"),
+    ("app/fanout/howto/background-work.md", f"raises `Unavailable` within {pipeline.COMMAND_TIMEOUT:g} s"),
     ("app/fanout/howto/background-work.md", f"more than {worker.LATE:g} make the worker degraded"),
     ("app/fanout/howto/background-work.md", f"database, within {worker.LATE:g} s, exactly once"),
     ("app/fanout/howto/from-socketio-and-anycable.md", f"(up to {LIMITS.groups_per_connection})"),

@@ -161,7 +161,7 @@ class TestSilence:
         own_redis.pause()
         began = time.monotonic()
         first = await tools.begun(layer.publish(GROUP, b'"during"'))
-        await tools.eventually(lambda: not layer._shards[0].publisher._waiting)
+        await tools.eventually(lambda: not layer._shards[0].commands._waiting)
         late = [layer.publish(GROUP, b'"late"'), layer.group_send(GROUP, event("late")), layer.send("general", event())]
         errors = await asyncio.gather(first, *late, return_exceptions=True)
         assert time.monotonic() - began < ANSWER_SECONDS * slowed()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fanout.layers.publisher import COMMAND_TIMEOUT
+from fanout.layers.pipeline import COMMAND_TIMEOUT
 from fanout.layers.shard import SENTINEL_TIMEOUT, _with_defaults
 
 

@@ -76,7 +76,7 @@ async def test_what_was_forgotten_is_told_anew(process, monkeypatch, default_lay
         layer._holdings.clear()
     else:
         loop_layer = layer._get_layer()
-        await loop_layer._shard_of("holders").publisher.execute(
+        await loop_layer._shard_of("holders").commands.execute(
             "DEL", loop_layer.holdings._holders, f"{loop_layer.holdings._head}{one._process}"
         )
     async with asyncio.timeout(LIMIT):

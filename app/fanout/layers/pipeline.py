@@ -33,7 +33,7 @@ class _Call(NamedTuple):
     deadline: float
 
 
-class Publisher:
+class Pipeline:
     """Executes commands on one Redis connection, in the order of the calls."""
 
     def __init__(self, pool: ConnectionPool, batch: int = BATCH_LIMIT, round_trips: Histogram | None = None) -> None:
@@ -157,7 +157,7 @@ class Publisher:
     @staticmethod
     def _fail(calls: deque[_Call], error: Exception) -> None:
         if not isinstance(error, (RedisError, OSError)):
-            logger.error("an error that nobody foresaw while publishing", exc_info=error)
+            logger.error("an error that nobody foresaw on a connection for commands", exc_info=error)
         while calls:
             answer = calls.popleft().answer
             if not answer.done():

@@ -12,8 +12,8 @@ from redis.exceptions import MovedError, ReadOnlyError, ResponseError
 
 from fanout.errors import Unavailable
 from fanout.history import READ_BYTES
-from fanout.layers import publisher as module
-from fanout.layers.publisher import BATCH_LIMIT, Publisher
+from fanout.layers import pipeline as module
+from fanout.layers.pipeline import BATCH_LIMIT, Pipeline
 from fanout.layers.shard import HISTORY_BATCH
 from tests.busy import slowed
 
@@ -91,9 +91,9 @@ async def redis():
 
 
 @pytest.fixture
-async def publisher(redis):
+async def pipeline(redis):
     async with listening(redis) as pool:
-        yield Publisher(pool)
+        yield Pipeline(pool)
 
 
 def answered(*commands):
@@ -101,29 +101,29 @@ def answered(*commands):
     return [[part.encode() for part in command] for command in commands]
 
 
-async def under_way(publisher, redis, tools, *command):
+async def under_way(pipeline, redis, tools, *command):
     """A call whose round trip has begun."""
     trips = len(redis.batches)
-    task = asyncio.create_task(publisher.execute(*command))
+    task = asyncio.create_task(pipeline.execute(*command))
     await tools.eventually(lambda: len(redis.batches) > trips)
     return task
 
 
-async def test_callers_share_the_next_round_trip(publisher, redis, tools):
+async def test_callers_share_the_next_round_trip(pipeline, redis, tools):
     """Whoever comes while a round trip is under way shares the next one, in the order of the calls."""
-    first = await under_way(publisher, redis, tools, "A")
-    calls = [await tools.begun(publisher.execute("B", number)) for number in range(5)]
+    first = await under_way(pipeline, redis, tools, "A")
+    calls = [await tools.begun(pipeline.execute("B", number)) for number in range(5)]
     redis.go.set()
     behind = [("B", str(number)) for number in range(5)]
     assert await asyncio.gather(first, *calls) == answered(("A",), *behind)
     assert redis.batches == [[("A",)], behind]
 
 
-async def test_a_round_trip_is_bounded(publisher, redis, tools):
+async def test_a_round_trip_is_bounded(pipeline, redis, tools):
     """No round trip carries more than its limit; the order holds over all of them."""
-    first = await under_way(publisher, redis, tools, "A")
+    first = await under_way(pipeline, redis, tools, "A")
     numbers = [str(number) for number in range(2 * BATCH_LIMIT + 1)]
-    calls = [await tools.begun(publisher.execute(number)) for number in numbers]
+    calls = [await tools.begun(pipeline.execute(number)) for number in numbers]
     redis.go.set()
     assert await asyncio.gather(first, *calls) == answered(("A",), *([number] for number in numbers))
     assert max(map(len, redis.batches)) == BATCH_LIMIT
@@ -132,7 +132,7 @@ async def test_a_round_trip_is_bounded(publisher, redis, tools):
 async def test_a_round_trip_may_have_a_smaller_bound(redis):
     """Who asks for what may take long asks for less at a time."""
     async with listening(redis) as pool:
-        few = Publisher(pool, 2)
+        few = Pipeline(pool, 2)
         redis.go.set()
         numbers = [str(number) for number in range(5)]
         assert await asyncio.gather(*map(few.execute, numbers)) == answered(*([number] for number in numbers))
@@ -145,184 +145,184 @@ def test_a_round_trip_of_reads_is_short():
     assert HISTORY_BATCH * READ_BYTES <= 4 << 20
 
 
-async def test_what_can_not_be_sent_harms_no_other(publisher, redis, tools):
+async def test_what_can_not_be_sent_harms_no_other(pipeline, redis, tools):
     """A command that can't be packed is its caller's error alone."""
-    first = await under_way(publisher, redis, tools, "A")
+    first = await under_way(pipeline, redis, tools, "A")
     with pytest.raises(TypeError):
-        await publisher.execute("B", object())
+        await pipeline.execute("B", object())
     redis.go.set()
     assert [await first] == answered(("A",))
 
 
 @pytest.mark.parametrize("failure", [CUT, "LOADING", "GARBAGE"])
-async def test_a_failed_round_trip_fails_all_its_callers(publisher, redis, tools, failure):
+async def test_a_failed_round_trip_fails_all_its_callers(pipeline, redis, tools, failure):
     """All callers of a failed round trip get Unavailable, without what Redis said; those of the next are served."""
-    first = await under_way(publisher, redis, tools, "A")
-    doomed = [await tools.begun(publisher.execute(failure)) for _ in range(3)]
+    first = await under_way(pipeline, redis, tools, "A")
+    doomed = [await tools.begun(pipeline.execute(failure)) for _ in range(3)]
     redis.go.set()
     assert [await first] == answered(("A",))
     errors = await asyncio.gather(*doomed, return_exceptions=True)
     assert [type(error) for error in errors] == [Unavailable] * 3
     assert "can't be reached" in str(errors[0])
-    assert [await publisher.execute("C")] == answered(("C",))
+    assert [await pipeline.execute("C")] == answered(("C",))
     assert redis.connections == 2
 
 
-async def test_an_error_that_nobody_foresaw_fails_the_round_trip(publisher, redis, tools, monkeypatch, caplog):
+async def test_an_error_that_nobody_foresaw_fails_the_round_trip(pipeline, redis, tools, monkeypatch, caplog):
     """A bug in what takes answers is logged and fails the round trip's callers; the next are served."""
     redis.go.set()
-    take = publisher._take
+    take = pipeline._take
 
     def broken(answer):
-        monkeypatch.setattr(publisher, "_take", take)
+        monkeypatch.setattr(pipeline, "_take", take)
         raise AttributeError("a bug")
 
-    monkeypatch.setattr(publisher, "_take", broken)
+    monkeypatch.setattr(pipeline, "_take", broken)
     with pytest.raises(Unavailable):
-        await publisher.execute("A")
+        await pipeline.execute("A")
     assert "a bug" in caplog.text
-    assert [await publisher.execute("B")] == answered(("B",))
+    assert [await pipeline.execute("B")] == answered(("B",))
 
 
 async def test_no_connection_fails_whoever_waits_for_it(redis):
     """When no connection can be made, whoever waits is told at once; a later call tries again."""
     async with listening(redis) as pool:
-        publisher = Publisher(pool)
+        pipeline = Pipeline(pool)
         where = pool.connection_kwargs["path"]
         pool.connection_kwargs["path"] = f"{where}.not"
-        calls = (publisher.execute("A"), publisher.execute("B"))
+        calls = (pipeline.execute("A"), pipeline.execute("B"))
         errors = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(error) for error in errors] == [Unavailable] * 2
         await pool.disconnect()
         pool.reset()
         pool.connection_kwargs["path"] = where
         redis.go.set()
-        assert [await publisher.execute("C")] == answered(("C",))
+        assert [await pipeline.execute("C")] == answered(("C",))
 
 
-async def test_a_cut_connection_does_not_fail_those_who_wait(publisher, redis, tools):
+async def test_a_cut_connection_does_not_fail_those_who_wait(pipeline, redis, tools):
     """Whoever waits behind a round trip whose connection was cut is served by the next connection."""
-    first = await under_way(publisher, redis, tools, CUT)
-    behind = await tools.begun(publisher.execute("B"))
+    first = await under_way(pipeline, redis, tools, CUT)
+    behind = await tools.begun(pipeline.execute("B"))
     redis.go.set()
     with pytest.raises(Unavailable):
         await first
     assert [await behind] == answered(("B",))
 
 
-async def test_a_connection_that_was_cut_while_idle_fails_nobody(publisher, redis, tools):
+async def test_a_connection_that_was_cut_while_idle_fails_nobody(pipeline, redis, tools):
     """A connection that Redis has closed meanwhile is made anew without an error."""
     redis.go.set()
-    await publisher.execute("A")
-    wire = publisher._wire
+    await pipeline.execute("A")
+    wire = pipeline._wire
     redis.cut()
     await tools.eventually(lambda: wire.stale)
-    assert [await publisher.execute("B")] == answered(("B",))
+    assert [await pipeline.execute("B")] == answered(("B",))
 
 
-async def test_a_silent_redis_fails_those_who_wait(publisher, redis, tools, monkeypatch):
+async def test_a_silent_redis_fails_those_who_wait(pipeline, redis, tools, monkeypatch):
     """Whoever waits behind a round trip without an answer is told with it, not after another timeout."""
     monkeypatch.setattr(module, "COMMAND_TIMEOUT", 0.3)
     loop = asyncio.get_running_loop()
     began = loop.time()
-    first = await under_way(publisher, redis, tools, "A")
-    behind = await tools.begun(publisher.execute("B"))
+    first = await under_way(pipeline, redis, tools, "A")
+    behind = await tools.begun(pipeline.execute("B"))
     errors = await asyncio.gather(first, behind, return_exceptions=True)
     assert [type(error) for error in errors] == [Unavailable] * 2
     assert 0.3 <= loop.time() - began < 0.6 * slowed()
     assert redis.batches == [[("A",)]]
     redis.go.set()
-    assert [await publisher.execute("C")] == answered(("C",))
+    assert [await pipeline.execute("C")] == answered(("C",))
 
 
-async def test_one_call_after_the_other_has_its_own_deadline(publisher, redis, tools, monkeypatch):
+async def test_one_call_after_the_other_has_its_own_deadline(pipeline, redis, tools, monkeypatch):
     """A call is bounded from when it was made, however many were answered in time before it."""
     monkeypatch.setattr(module, "COMMAND_TIMEOUT", 0.3)
     loop = asyncio.get_running_loop()
     redis.go.set()
     end = loop.time() + 0.2
     while loop.time() < end:
-        await publisher.execute("A")
+        await pipeline.execute("A")
     redis.go.clear()
     began = loop.time()
     with pytest.raises(Unavailable):
-        await publisher.execute("B")
+        await pipeline.execute("B")
     assert 0.3 <= loop.time() - began < 0.6 * slowed()
 
 
 @pytest.mark.parametrize(("wrong", "error"), [("WRONG", ResponseError), ("MOVED", MovedError)])
-async def test_one_wrong_command_harms_no_other(publisher, redis, wrong, error):
+async def test_one_wrong_command_harms_no_other(pipeline, redis, wrong, error):
     """An error that Redis answers to one command reaches its caller alone."""
     redis.go.set()
-    calls = (publisher.execute("A"), publisher.execute(wrong), publisher.execute("B"))
+    calls = (pipeline.execute("A"), pipeline.execute(wrong), pipeline.execute("B"))
     first, refused, last = await asyncio.gather(*calls, return_exceptions=True)
     assert [first, last] == answered(("A",), ("B",))
     assert type(refused) is error
     assert redis.connections == 1
 
 
-async def test_a_replica_is_left_for_the_master(publisher, redis):
+async def test_a_replica_is_left_for_the_master(pipeline, redis):
     """A server that is read-only says so to its caller; what is asked next goes over a new connection."""
     redis.go.set()
     with pytest.raises(ReadOnlyError):
-        await publisher.execute("READONLY")
-    assert [await publisher.execute("A")] == answered(("A",))
+        await pipeline.execute("READONLY")
+    assert [await pipeline.execute("A")] == answered(("A",))
     assert redis.connections == 2
 
 
-async def test_a_connection_is_left_when_its_round_trip_is_through(publisher, redis, tools):
+async def test_a_connection_is_left_when_its_round_trip_is_through(pipeline, redis, tools):
     """Renewed while a round trip is under way: that gets its answers, then the connection is closed."""
-    first = await under_way(publisher, redis, tools, "A")
-    publisher.renew()
+    first = await under_way(pipeline, redis, tools, "A")
+    pipeline.renew()
     redis.go.set()
     assert [await first] == answered(("A",))
     async with asyncio.timeout(1):
         await redis.left.wait()
-    assert [await publisher.execute("B")] == answered(("B",))
+    assert [await pipeline.execute("B")] == answered(("B",))
     assert redis.connections == 2
 
 
-async def test_an_idle_connection_is_left_at_once(publisher, redis):
+async def test_an_idle_connection_is_left_at_once(pipeline, redis):
     """Renewed while nothing is under way: the connection is closed, whether another one is needed or not."""
     redis.go.set()
-    await publisher.execute("A")
-    publisher.renew()
-    publisher.renew()
+    await pipeline.execute("A")
+    pipeline.renew()
+    pipeline.renew()
     async with asyncio.timeout(1):
         await redis.left.wait()
     assert redis.connections == 1
 
 
-async def test_a_cancelled_caller_harms_no_other(publisher, redis, tools):
+async def test_a_cancelled_caller_harms_no_other(pipeline, redis, tools):
     """A caller that gives up, before or during its round trip, does not keep the others from their answers."""
-    during = await under_way(publisher, redis, tools, "A")
-    before = await tools.begun(publisher.execute("B"))
-    stays = await tools.begun(publisher.execute("C"))
+    during = await under_way(pipeline, redis, tools, "A")
+    before = await tools.begun(pipeline.execute("B"))
+    stays = await tools.begun(pipeline.execute("C"))
     await tools.cancelled(during)
     await tools.cancelled(before)
     redis.go.set()
     assert [await stays] == answered(("C",))
-    assert [await publisher.execute("D")] == answered(("D",))
+    assert [await pipeline.execute("D")] == answered(("D",))
 
 
-async def test_a_call_given_up_in_time_is_not_sent(publisher, redis, tools):
+async def test_a_call_given_up_in_time_is_not_sent(pipeline, redis, tools):
     """A command whose caller was cancelled before its round trip began is not sent."""
-    first = await under_way(publisher, redis, tools, "A")
-    await tools.cancelled(await tools.begun(publisher.execute("B")))
+    first = await under_way(pipeline, redis, tools, "A")
+    await tools.cancelled(await tools.begun(pipeline.execute("B")))
     redis.go.set()
     await first
-    await publisher.execute("C")
+    await pipeline.execute("C")
     assert redis.batches == [[("A",)], [("C",)]]
 
 
-async def test_closing_waits_for_the_answers(publisher, redis, tools):
-    """Closing returns when every command under way has its answer; the publisher can be used again."""
-    call = await under_way(publisher, redis, tools, "A")
-    closing = await tools.begun(publisher.aclose())
+async def test_closing_waits_for_the_answers(pipeline, redis, tools):
+    """Closing returns when every command under way has its answer; the pipeline can be used again."""
+    call = await under_way(pipeline, redis, tools, "A")
+    closing = await tools.begun(pipeline.aclose())
     assert not closing.done()
     redis.go.set()
     await closing
     assert [await call] == answered(("A",))
-    await publisher.aclose()
-    assert [await publisher.execute("B")] == answered(("B",))
+    await pipeline.aclose()
+    assert [await pipeline.execute("B")] == answered(("B",))
     assert redis.connections == 2
