@@ -108,8 +108,8 @@ class Hub:
     async def publish(self, group: str, data: Any, *, key: str | None = None) -> Position | None:
         """Publish `data` (anything JSON can say) to the group, fleet-wide.
 
-        Returns when Redis has taken it, not when clients have it: in a durable group the position, behind
-        which it is in the stream; the same `key` within five minutes is one publication. In an ephemeral
+        Returns when Redis has taken it, not when clients have it: in a durable group the publication's position;
+        the same `key` within five minutes is one publication, and a repeat returns the first one's. In an ephemeral
         group None, and the key says nothing. Raise BadData, TooLarge, Unavailable or KeyConflict.
         """
         return await publish_on(self._layer, group, data, key)
