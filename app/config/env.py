@@ -32,23 +32,7 @@ VARIABLES = (
     "FANOUT_WITHOUT_ORIGIN",
     "FANOUT_LIMITS",
     "FANOUT_LIMITS_EXEMPT",
-    "FANOUT_CONNECTIONS_PER_ADDRESS",
-    "FANOUT_CONNECTIONS_PER_USER",
-    "FANOUT_HANDSHAKES_PER_SECOND",
-    "FANOUT_READS_PER_SECOND",
-    "FANOUT_PUBLISHES_PER_CONNECTION",
-    "FANOUT_PUBLISHES_PER_USER",
-    "FANOUT_PUBLISHES_PER_ADDRESS",
-    "FANOUT_BYTES_PER_CONNECTION",
-    "FANOUT_BYTES_PER_USER",
-    "FANOUT_BYTES_PER_ADDRESS",
-    "FANOUT_GROUPS_PER_CONNECTION",
-    "FANOUT_FRAME_BYTES",
-    "FANOUT_JSON_DEPTH",
-    "FANOUT_OUTBOX_BYTES",
-    "FANOUT_IDLE_SECONDS",
-    "FANOUT_UNAUTHENTICATED_SECONDS",
-    "FANOUT_NEW_GROUPS_PER_MINUTE",
+    *limits.NUMBERS,
     "FANOUT_REDIS_URLS",
     "FANOUT_REDIS_PASSWORD_FILE",
     "FANOUT_DATABASE",
@@ -89,8 +73,6 @@ class Environment:
     """Whether clients that name no origin, which are no browsers, are let in."""
     limits: dict[str, Any]
     """`settings.FANOUT_LIMITS`."""
-    is_limited: bool
-    """False: all of them are lifted."""
 
 
 def read(environ: Mapping[str, str] | None = None) -> Environment:
@@ -113,7 +95,6 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         log_format=values.choice("FANOUT_LOG_FORMAT", ("auto", "json", "text")),
         without_origin=values.choice("FANOUT_WITHOUT_ORIGIN", ("allow", "refuse")) == "allow",
         limits=limits.read(values),
-        is_limited=values.choice("FANOUT_LIMITS", ("on", "off")) == "on",
     )
 
 

@@ -55,6 +55,9 @@ class Fleet:
 
     def make(self, verb: str, *, check: bool = True, environ: dict[str, str] | None = None, **variables: object):
         """Run a verb, for example `make("scale", REPLICAS=5)`; return what it printed and its exit code."""
+        if verb == "up" and not self.run_dir.exists():
+            self.run_dir.mkdir(mode=0o700)
+            shutil.copytree(Path(_collected().name) / "static", self.run_dir / "static")
         done = subprocess.run(
             self.command(verb, **variables),
             env={**clean_environment(), **(environ or {})},
@@ -172,8 +175,6 @@ def a_folder():
     """A fleet that was not started, in a short folder; nothing of it is left afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="fleet-", dir="/tmp"))
     fleet = Fleet(folder / "run", a_free_port())
-    fleet.run_dir.mkdir(mode=0o700)
-    shutil.copytree(Path(_collected().name) / "static", fleet.run_dir / "static")
     guard = subprocess.Popen(
         [sys.executable, "-c", WATCH, str(folder), *fleet.command("down")],
         stdin=subprocess.PIPE, env=clean_environment(), start_new_session=True,

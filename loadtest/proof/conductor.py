@@ -17,8 +17,9 @@ from proof import chaos, crew, gaps, hand, interrupt, limits, machine, options, 
 from proof.errors import ProofError
 from proof.live import Live
 from proof.result import Result, Verdict
+from proof.terms import Terms
 from proof.users import ProofUser
-from proof.verdict import Terms, conclude
+from proof.verdict import conclude
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

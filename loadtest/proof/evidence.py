@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from proof.ledger import Ledger, Receiver
     from proof.result import Event, Latency, Worker
     from proof.tally import Findings
-    from proof.verdict import Terms
+    from proof.terms import Terms
 
 PAIRS_KEPT = 100
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from proof.evidence import Evidence
     from proof.result import Cell, Count
-    from proof.verdict import Terms
+    from proof.terms import Terms
 
 CPU_LIMIT = 0.8
 """Share of a core: above it the generator's own queue would be measured."""

@@ -115,16 +115,16 @@ class EventStream:
     async def _write_until_over(self) -> None:
         writing = asyncio.create_task(self._write())
         gone = asyncio.create_task(self._request.gone())
-        too_slow = asyncio.create_task(self._outbox.overflown.wait())
+        closed = asyncio.create_task(self._outbox.closed.wait())
         leaving = asyncio.create_task(self._leave_when(draining_of(self._request.scope)))
         _open.add(self)
         try:
-            await asyncio.wait({writing, gone, too_slow}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({writing, gone, closed}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             _open.discard(self)
-            for task in (writing, gone, too_slow, leaving):
+            for task in (writing, gone, closed, leaving):
                 task.cancel()
-            await asyncio.gather(gone, too_slow, leaving, return_exceptions=True)
+            await asyncio.gather(gone, closed, leaving, return_exceptions=True)
             with contextlib.suppress(OSError, asyncio.CancelledError):  # the client is gone
                 await writing
 

@@ -47,27 +47,28 @@ class Outbox:
         self._changed = changed or asyncio.Event()
         self.queued_bytes = 0
         """What waits, and what was taken and is not `delivered`."""
-        self.overflown = asyncio.Event()
+        self.closed = asyncio.Event()
+        """It takes nothing more: the client read too slowly, or has to go."""
 
     def put(self, *parcels: Parcel) -> None:
         """Add parcels; whoever waits is woken."""
-        if not self.overflown.is_set():
+        if not self.closed.is_set():
             self._parcels += parcels
             self.queued_bytes += sum(map(len, parcels))
             self._changed.set()
 
     def overflow(self) -> None:
         """Take nothing more: the client comes back behind its position."""
-        counters.too_slow += not self.overflown.is_set()
+        counters.too_slow += not self.closed.is_set()
         self._parcels.clear()
-        self.overflown.set()
+        self.closed.set()
 
     def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - HTTP has no words for the end of an answer
         """See Socket."""
         if code == close_codes.TOO_SLOW:
             self.overflow()
         self._parcels.clear()
-        self.overflown.set()
+        self.closed.set()
 
     def wake(self) -> None:
         """Let whoever waits look again."""

@@ -113,10 +113,23 @@ async def test_a_position_that_is_not_in_the_stream_is_a_reset(come, group, http
         assert (client.numbers, client.resets) == (["3"], ["lost"])
 
 
-async def test_what_is_not_kept_any_more_is_a_reset_never_a_part(come, group, http):
+@pytest.fixture(scope="module")
+def trimmed(fleet):
+    """A durable group whose beginning is not kept any more, and a position there."""
+    group = f"chat.{uuid.uuid4().hex[:12]}"
+
+    async def fill():
+        async with httpx.AsyncClient(base_url=fleet.base_url, timeout=LIMIT) as http:
+            since = await publish(http, group, [0])
+            await publish(http, group, range(1, KEPT + 2))
+            return since
+
+    return group, asyncio.run(fill())
+
+
+async def test_what_is_not_kept_any_more_is_a_reset_never_a_part(come, trimmed, http):
     """`trimmed`, with no publication of what is left."""
-    since = await publish(http, group, [0])
-    await publish(http, group, range(1, KEPT + 2))
+    group, since = trimmed
     async with come(group, since=since) as client:
         await client.until(lambda: client.resets)
         await publish(http, group, ["next"])

@@ -13,7 +13,6 @@ from tests.config.environments import PRODUCTION, refused
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 OWN = {"exempt": LOOPBACK, "unlimited": LOOPBACK}
 GOOD = [
-    ("FANOUT_LIMITS", "off", "is_limited", False),
     ("FANOUT_LIMITS", "off", "limits", dict.fromkeys(limits.NUMBERS.values(), 0)),
     ("FANOUT_LIMITS_EXEMPT", "192.0.2.0/24, loopback,2001:db8::1", "limits",
      {"exempt": ("192.0.2.0/24", *LOOPBACK, "2001:db8::1/128"), "unlimited": LOOPBACK}),
@@ -49,7 +48,7 @@ def test_production_does_not_exempt_everybody(value):
     """In one piece or in several; elsewhere the doctor says it."""
     sentence = "FANOUT_LIMITS_EXEMPT exempts everybody: name the networks of your load generators."
     assert refused(**{**PRODUCTION, "FANOUT_LIMITS_EXEMPT": value}) == sentence
-    assert read({**PRODUCTION, "FANOUT_LIMITS_EXEMPT": "private, 128.0.0.0/1, 2001:db8::/32"}).is_limited
+    assert read({**PRODUCTION, "FANOUT_LIMITS_EXEMPT": "private, 128.0.0.0/1, 2001:db8::/32"}).limits["exempt"]
 
 
 def test_production_exempts_nobody_unless_told():

@@ -133,7 +133,7 @@ class Poll(Told):
 
     async def follow(self):
         told = dict(self.since) if self.since else {"last": self.last}
-        answer = await self.http.get(f"/poll/{self.group}", params=told)
+        answer = await self.http.get(f"/poll/{self.group}", params={**told, "wait": 0})  # it says at once that it is in
         while answer.status_code == 200:
             said = answer.json()
             joined = {"type": "joined", "recovered": len(said["publications"]), **said}

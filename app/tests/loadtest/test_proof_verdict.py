@@ -4,7 +4,8 @@ import pytest
 
 from proof.ledger import STRANGER, Sighting, pack, unpack
 from proof.result import Event, Verdict
-from proof.verdict import Terms, conclude
+from proof.terms import Terms
+from proof.verdict import conclude
 from tests.loadtest.worlds import GROUP, KIND, TERMS, World, cells, whole
 
 

@@ -12,7 +12,7 @@ from websockets.utils import accept_key
 from tests.fleets import a_free_port
 from tests.loadtest.locusts import LOCUST, PATIENCE, SMALL, Run, run
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
 @pytest.fixture

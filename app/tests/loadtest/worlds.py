@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 
 from proof.histogram import bucket
 from proof.ledger import KindTally, Ledger, Publisher, Receiver, Sighting, Tick
+from proof.terms import Terms
 from proof.track import OffsetTrack, SeqTrack
-from proof.verdict import Terms
 
 GROUP = "chat.big"
 KIND = "BigRoomUser"

@@ -23,7 +23,6 @@ EDGE = nginx.Edge(
 SECURE = replace(EDGE, tls=nginx.Tls(8443, "/etc/certificate.pem", "/etc/key.pem"))
 ONLY = replace(EDGE, tls=nginx.Tls(8443, "/etc/certificate.pem", "/etc/key.pem", only_at=":8443", hsts="max-age=9"))
 SNIPPETS = sorted((REPOSITORY / "nginx/snippets").glob("*.conf"))
-DIRECTIVE = re.compile(r"^ *[a-z_]+ [^#]*[;{]$")
 
 
 def test_it_is_one_whole_file():

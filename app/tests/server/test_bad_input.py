@@ -16,7 +16,6 @@ from tests.replicas import LIMIT, Server
 APPLICATION = "scripted:application"
 DESCRIPTORS = 48
 """A replica has about 15 of its own; Twisted keeps one of them to turn others away with."""
-MISSING = "The socket folder {}/none can't be used: No such file or directory. Create it first."
 
 
 def refusal(starter, *arguments):

@@ -23,7 +23,6 @@ DOWN_AFTER_MS = 5000
 """Silence after which Sentinel takes a master for dead: as many have it; its own default is 30 s."""
 FAILOVER_MS = 5000
 READY_SECONDS = 30.0
-FAILOVER_SECONDS = 60.0
 PLAIN = ("--save", "", "--appendonly", "no", "--set-proc-title", "no", "--bind", "127.0.0.1")
 """The title would be written over the environment, by which the guard knows what it has to end."""
 

@@ -4,6 +4,7 @@ import { connect } from "../fanout/client.js";
 import { COLOURS } from "../fanout/colours.js";
 import { showLine } from "../fanout/line.js";
 import { inShort } from "../fanout/series.js";
+import { whileVisible } from "../fanout/visible.js";
 import { Fleet, busiest, byName, inMs, inSpan, inWords, noticeOf, stateOf, totals } from "./rules.js";
 
 /** Ms between two drawings, and between two changes of what a screen reader may read. */
@@ -199,19 +200,4 @@ function tell() {
   );
 }
 
-/** @type {ReturnType<typeof setInterval>[]} */ let timers = [];
-/** Nothing is drawn and nothing asked for while nobody looks. */
-function look() {
-  for (const timer of timers) clearInterval(timer);
-  timers = [];
-  if (document.hidden) {
-    client.leave(group).catch(() => {}); // a connection that is lost right now leaves, too
-    return;
-  }
-  heardAt = Date.now();
-  client.join(group).catch((error) => client.report(error));
-  timers = [setInterval(draw, DRAW_MS), setInterval(tell, TELL_MS)];
-  draw();
-}
-document.addEventListener("visibilitychange", look);
-look();
+whileVisible(client, group, () => (heardAt = Date.now()), [draw, DRAW_MS], [tell, TELL_MS]);

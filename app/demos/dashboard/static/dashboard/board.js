@@ -4,6 +4,7 @@ import { connect } from "../fanout/client.js";
 import { COLOURS } from "../fanout/colours.js";
 import { showLine } from "../fanout/line.js";
 import { inShort } from "../fanout/series.js";
+import { whileVisible } from "../fanout/visible.js";
 import { CHARTS_LIMIT, COUNTED, FIGURES, FORGOTTEN_MS, SILENT_MS, byName, headline, linesOf, noticeOf } from "./rules.js";
 
 /** Ms between two drawings: numbers come no faster. */
@@ -158,22 +159,7 @@ function tell() {
   part("table").tBodies[0].replaceChildren(...names.map((name) => row("td", [name, ...figures(name)])));
 }
 
-/** @type {ReturnType<typeof setInterval>[]} */ let timers = [];
-/** Nothing is drawn and nothing asked for while nobody looks. */
-function look() {
-  for (const timer of timers) clearInterval(timer);
-  timers = [];
-  if (document.hidden) {
-    client.leave(group).catch(() => {}); // a connection that is lost right now leaves, too
-    return;
-  }
-  quietSince = Date.now();
-  client.join(group).catch((error) => client.report(error));
-  timers = [setInterval(draw, DRAW_MS), setInterval(tell, TELL_MS)];
-  draw();
-}
-document.addEventListener("visibilitychange", look);
-look();
+whileVisible(client, group, () => (quietSince = Date.now()), [draw, DRAW_MS], [tell, TELL_MS]);
 
 const [field, help] = [part("board"), part("board-help")];
 field.addEventListener("input", () => {
