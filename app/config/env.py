@@ -59,7 +59,7 @@ VARIABLES = (
     "FANOUT_LOG_LEVEL",
     "FANOUT_LOG_FORMAT",
 )
-"""Every variable of ours, as a literal: `make check` reads it without Django. `.env.example` explains each, as a test holds."""
+"""Every variable of ours; `.env.example` explains each, a test holds the two together. `make check` reads it."""
 
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 HOST = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\]|\*")
