@@ -27,7 +27,6 @@ class Subscriber:
 
     def __init__(self, url: str) -> None:
         self.numbers: list[int] = []
-        self.replicas: list[str] = []
         self.joined: list[float] = []
         self.heard: list[float] = []
         self.resets = 0
@@ -43,8 +42,7 @@ class Subscriber:
                     case Publication(data=data):
                         self.numbers.append(int(data["message"]))
                         self.heard.append(clock())
-                    case Joined(replica=replica):
-                        self.replicas.append(replica)
+                    case Joined():
                         self.joined.append(clock())
                         self.ready.set()
                     case Reset():
@@ -68,8 +66,8 @@ class Noticed:
     doubled: int
     disordered: int
     resets: int
-    moved: int
-    """Clients that were served by more than one replica: all, or the deploy was none."""
+    returned: int
+    """Clients that joined again: all, or the deploy was none. A late one may find its own slot again, served anew."""
     reconnects: int
     peak: int
     """Joins in the busiest second."""
@@ -132,7 +130,7 @@ def _judge(subscribers: Sequence[Subscriber], last: int) -> Noticed:
         doubled=sum(len(subscriber.numbers) - len(set(subscriber.numbers)) for subscriber in subscribers),
         disordered=sum(before > after for each in subscribers for before, after in pairwise(each.numbers)),
         resets=sum(subscriber.resets for subscriber in subscribers),
-        moved=sum(len(set(subscriber.replicas)) > 1 for subscriber in subscribers),
+        returned=sum(len(subscriber.joined) > 1 for subscriber in subscribers),
         reconnects=len(joins),
         peak=max(Counter(int(at) for at in joins).values(), default=0),
         silences=sorted(subscriber.silence for subscriber in subscribers),

@@ -14,6 +14,6 @@ async def test_a_deploy_loses_nothing(own_fleet):
     noticed = await deploy.during(lambda: own_fleet.make("restart"), f"{own_fleet.ws_url}/ws/")
     print(f"\n{noticed}")  # noqa: T201 - the figures are the proof
     assert (noticed.lost, noticed.doubled, noticed.disordered, noticed.resets) == (0, 0, 0, 0)
-    assert noticed.moved == deploy.CLIENTS
+    assert noticed.returned == deploy.CLIENTS
     assert noticed.usual < USUAL * slowed()
     assert noticed.silences[-1] < WORST * slowed()

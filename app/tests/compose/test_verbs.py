@@ -138,7 +138,7 @@ async def test_a_rolling_restart_loses_nothing(own):
     noticed = await deploy.during(lambda: own.make("restart"), f"{own.ws_url}/ws/")
     print(f"\n{noticed}")  # noqa: T201 - the figures are the proof
     assert (noticed.lost, noticed.doubled, noticed.disordered, noticed.resets) == (0, 0, 0, 0)
-    assert noticed.moved == deploy.CLIENTS
+    assert noticed.returned == deploy.CLIENTS
     assert noticed.silences[-1] < 5 * slowed()
     after = {slot: replica.container.id for slot, replica in own.replicas().items()}
     assert set(after) == {"web-1", "web-2", "web-3"}

@@ -35,7 +35,7 @@ def rows(bench: Bench) -> list[Row]:
         noticed = asyncio.run(deploy.during(lambda: _make(bench, "restart"), url))
         share = load.share
         step.note = str(noticed)
-    void = "" if noticed.moved == deploy.CLIENTS else f"only {noticed.moved} clients changed their replica"
+    void = "" if noticed.returned == deploy.CLIENTS else f"only {noticed.returned} clients had to join again"
     wrong = noticed.lost + noticed.doubled + noticed.disordered + noticed.resets
 
     def figure(unit: str, value: float) -> Figure:
