@@ -33,7 +33,7 @@ MARKS = {
 FUZZ_SECONDS = 1800
 """For one test."""
 OTHERS = """
-Not among them: what takes long (make test-slow, nine minutes), and the fleet in containers (make test-compose)."""
+Not among them: what takes long (make test-slow, twelve minutes), and the fleet in containers (make test-compose)."""
 
 
 def test(asked: Options, _run: Run, progress: Progress) -> int:

@@ -32,8 +32,8 @@ In a cluster, where kubectl is what starts and stops (deploy/kubernetes/README.m
   make test-k8s    bring it up, break everything in turn under the proof, upgrade, roll back: on a test cluster, some
                    20 minutes
 
-  make test      the tests, on fleets of their own beside a running one, in some ten minutes (ARGS="-k chat" for some)
-  make test-slow     those that take longer: whole outages, drills, restarts, most pages. Some nine minutes
+  make test      the tests, on fleets of their own beside a running one, in some eight minutes (ARGS="-k chat" for some)
+  make test-slow     those that take longer: whole outages, drills, restarts, most pages. Some twelve minutes
   make test-compose  the fleet in the containers of an engine, with both Composes. Some six minutes
   make soak      the tests that break Redis and replicas, 20 times over (REPEAT=5 ARGS="-k failover" for less)
   make fuzz      random bytes and frames at the parser, the protocol and a replica: some minutes (ARGS="-k replica")

@@ -168,6 +168,7 @@ async def on_another_replica(enter, path, other, **options):
     return pytest.fail(f"{TRIES_FOR_ANOTHER_REPLICA} pages in a row were answered by {await other.replica()}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exit_signal", [signal.SIGKILL, signal.SIGTERM])
 async def test_the_page_comes_back_when_its_replica_goes(enter, fleet, exit_signal):
     """Killed or drained: another one answers, the page says which, the text being typed is still there and arrives."""
@@ -184,6 +185,7 @@ async def test_the_page_comes_back_when_its_replica_goes(enter, fleet, exit_sign
     await is_back(fleet, lost, pid)
 
 
+@pytest.mark.slow
 async def test_what_was_said_is_there_after_a_reload(enter):
     """The last 50 messages, in order, one's own still known as such, without a time that nobody knows."""
     bob = await enter("/chat/history/", name="Bob")
@@ -269,6 +271,7 @@ async def test_older_messages_that_cannot_be_had_can_be_asked_for_again(enter, f
     assert await ada.messages() == lines
 
 
+@pytest.mark.slow
 async def test_nothing_is_missing_after_a_kill_while_another_talks(enter, fleet):
     """What is said while a page has no replica is there when it is back: once, in order, without a word of a gap."""
     ada = await enter("/chat/resume/")

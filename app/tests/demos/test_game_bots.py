@@ -89,6 +89,7 @@ def test_cpu_is_counted_of_replicas_that_were_there_throughout():
 
 
 @pytest.mark.cluster
+@pytest.mark.slow
 def test_bots_play_and_the_cost_of_a_player_is_printed(fleet):
     """Through nginx, on whichever replicas; nothing they do is refused, and the figure is plausible."""
     code, said = bots(6, "--url", fleet.base_url, "--arena", "bots", "--seconds", 3)

@@ -7,7 +7,7 @@ import pytest
 from tests.loadtest.locusts import run
 from tests.loadtest.rooms import a_room
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
 async def prove(tmp_path, host, run_time="4s"):
@@ -32,7 +32,6 @@ async def test_what_the_room_swallows_is_missed(tmp_path):
     assert f"{room.heard // 10} publications on web-1 were not answered to the end" in done.result["sentence"]
 
 
-@pytest.mark.slow
 async def test_who_is_turned_away_with_the_handshakes_answer_comes_again(tmp_path):
     """Nothing is expected on a connection that ended as it began."""
     async with a_room(turns_away=10) as (room, host):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import socket
 import subprocess
 import sys
 import time
@@ -34,6 +35,12 @@ def eventually(holds):
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def listens(path):
+    """Whether somebody takes connections there; a socket is in its folder a moment before."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 # -- places where it can't listen --------------------------------------------------------------------------
@@ -150,7 +157,7 @@ async def test_logs_that_cant_be_written_stop_nothing(scripted, script):
     command = [sys.executable, "-m", "server", APPLICATION, "--name", "web-1", "--socket-dir", str(scripted.folder)]
     replica = scripted.process("sh", "-c", 'exec "$@" 2>/dev/full', "sh", *command, kind=Server, output="stdout")
     replica.path = scripted.folder / "web-1.sock"
-    eventually(replica.path.exists)
+    eventually(lambda: listens(replica.path))  # its log does not say so
     async with asyncio.timeout(LIMIT), replica.websocket("/hub") as client:
         await client.send(repr(("until", 1)))
         assert await client.recv() == "done"

@@ -19,6 +19,8 @@ from tests.busy import slowed
 from tests.redis_servers import RedisServer, eventually
 from tests.redises import started
 
+pytestmark = pytest.mark.slow
+
 HISTORY = ChatPolicy.history
 SHORT = History(size=5, age=3600, archived=True)
 PROMISED = 5.0
@@ -192,7 +194,6 @@ class Faults:
 
 
 @pytest.mark.fault
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_worker_redis_and_database_are_killed_at_random(kind, crew_of, redis_layer):
     """Worker, two Redis hosts and the database die while six rooms talk and fall silent: every row compares equal."""

@@ -17,6 +17,8 @@ from tests.redis_servers import eventually
 from .conftest import TABLE, Sqlite
 from .test_archive import publish
 
+pytestmark = pytest.mark.slow
+
 LONG_AGO = "2001-01-01 00:00:00+00:00"
 MANY = 2 * BATCH + 100
 

@@ -45,6 +45,7 @@ ASKED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("label", "mode"), ASKED)
 def test_the_server_does_what_its_description_says(served, label, mode):
     """Statuses, types, headers and bodies are as described, whatever is asked, and nothing makes it fail."""

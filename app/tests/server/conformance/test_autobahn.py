@@ -9,6 +9,8 @@ from tests.replicas import LIMIT
 from tests.server.conformance import closing, framing, limits, utf8
 from tests.server.conformance.player import PASSED, play
 
+pytestmark = pytest.mark.slow
+
 APPLICATION = "scripted:application"
 CASES = {case.number: case for case in (*framing.CASES, *utf8.CASES, *closing.CASES, *limits.CASES)}
 COUNTS = {"1": 16, "2": 11, "3": 7, "4": 10, "5": 20, "6": 145, "7": 37, "9": 54, "10": 1}
