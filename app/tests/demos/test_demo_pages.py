@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 
 PAGES = ["/", "/game/", "/document/demo-pages/", "/dashboard/"]
 LONG = "x" * 64

@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 
 from tests.demos.test_accounts_page import sign_up
 
-pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 
 MARKUP = "<img src=x onerror=\"document.title='owned'\">"
 SECONDS = 10

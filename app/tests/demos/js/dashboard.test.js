@@ -98,3 +98,13 @@ test("the state of the line is said in words", () => {
   assert.match(stateInWords({ state: "closed", reason: "No." }, false), /closed the connection: No\./);
   assert.deepEqual([2_001, 1, 0].map(secondsLeft), ["in 3 s", "in 1 s", ""]);
 });
+
+test("what lies below the picture stays where it is when three replicas appear", () => {
+  const three = ["web-1", "web-2", "web-3"].map((name) => ({ name }));
+  for (const narrow of [false, true]) {
+    const heights = [[], three.slice(0, 1), three].map((replicas) => layOut(replicas, narrow).height);
+    assert.deepEqual(heights, Array(3).fill(heights[2]));
+    const boxes = layOut(three, narrow).boxes;
+    assert.ok(boxes.every(({ y, height }) => y >= 0 && y + height <= heights[2]));
+  }
+});

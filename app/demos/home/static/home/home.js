@@ -1,6 +1,7 @@
 /** The front page: a picture of the fleet, as its replicas see themselves. */
 import { connect } from "../fanout/client.js";
 import { showLine } from "../fanout/line.js";
+import { whileVisible } from "../fanout/visible.js";
 import { DRAWN_LIMIT, inWords, layOut, pathOf } from "./picture.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -81,19 +82,5 @@ function tell(all, now) {
   if (part("picture-words").textContent !== words) part("picture-words").textContent = words;
 }
 
-/** @type {ReturnType<typeof setInterval> | undefined} */ let timer;
-/** Nothing is drawn and nothing asked for while nobody looks. */
-function look() {
-  clearInterval(timer);
-  if (document.hidden) {
-    client.leave(group).catch(() => {}); // a connection that is lost right now leaves, too
-    return;
-  }
-  quietSince = Date.now();
-  client.join(group).catch((error) => client.report(error));
-  timer = setInterval(draw, DRAW_MS);
-  draw();
-}
-document.addEventListener("visibilitychange", look);
 narrow.addEventListener("change", draw);
-look();
+whileVisible(client, group, () => (quietSince = Date.now()), [draw, DRAW_MS]);

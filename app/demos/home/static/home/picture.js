@@ -8,6 +8,8 @@
 
 /** Replicas that are drawn; of more the rest is counted in the sentence. */
 export const DRAWN_LIMIT = 12;
+/** Replicas for which there is room before they are known: what lies below does not move away from under a pointer. */
+const ROOM = 3;
 const BOX = { width: 190, height: 74, gap: 18 };
 /** Between two boxes where they stand below each other, in units as all here. */
 const STEP = 44;
@@ -35,10 +37,10 @@ function factsOf({ connections, deliveries, gone }) {
  */
 export function layOut(replicas, narrow) {
   const drawn = replicas.slice(0, DRAWN_LIMIT);
-  const rows = Math.max(drawn.length, 1);
-  const tall = rows * BOX.height + (rows - 1) * BOX.gap;
+  const tallOf = (/** @type {number} */ rows) => rows * BOX.height + (rows - 1) * BOX.gap;
+  const [tall, most] = [tallOf(Math.max(drawn.length, 1)), tallOf(Math.max(drawn.length, ROOM))];
   const width = narrow ? NARROW : WIDE;
-  const height = narrow ? tall + 3 * (BOX.height + STEP) + 4 : Math.max(tall, BOX.height) + 4;
+  const height = (narrow ? most + 3 * (BOX.height + STEP) : most) + 4;
   const place = (/** @type {number} */ step) =>
     narrow
       ? { x: (width - BOX.width) / 2, y: 2 + step * (BOX.height + STEP), width: BOX.width, height: BOX.height }
