@@ -37,6 +37,7 @@ class Fleet:
 
     def __init__(self, run_dir: Path, port: int) -> None:
         self.run_dir = run_dir
+        self._was_up = False
         self.port = port
         self.base_url = f"http://127.0.0.1:{port}"
         self.ws_url = f"ws://127.0.0.1:{port}"
@@ -55,9 +56,10 @@ class Fleet:
 
     def make(self, verb: str, *, check: bool = True, environ: dict[str, str] | None = None, **variables: object):
         """Run a verb, for example `make("scale", REPLICAS=5)`; return what it printed and its exit code."""
-        if verb == "up" and not self.run_dir.exists():
-            self.run_dir.mkdir(mode=0o700)
-            shutil.copytree(Path(_collected().name) / "static", self.run_dir / "static")
+        if verb == "up" and not self._was_up:
+            self._was_up = True
+            self.run_dir.mkdir(mode=0o700, exist_ok=True)
+            shutil.copytree(Path(_collected().name) / "static", self.run_dir / "static", dirs_exist_ok=True)
         done = subprocess.run(
             self.command(verb, **variables),
             env={**clean_environment(), **(environ or {})},

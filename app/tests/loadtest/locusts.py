@@ -82,6 +82,12 @@ def eventually(look, seconds=PATIENCE):
     return found
 
 
+def has_spawned(log):
+    """Whether all users run; on a busy machine Locust's master says it in other words, since reports come late."""
+    said = log.read_text()
+    return "All users spawned" in said or "Spawning is complete" in said
+
+
 def proved(result):
     """Assert that every cell is there, and whole."""
     assert result["verdict"] == "proved", result["reasons"]

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.fleets import a_free_port
-from tests.loadtest.locusts import PATIENCE, SMALL, Run, eventually, proved, run, started
+from tests.loadtest.locusts import PATIENCE, SMALL, Run, eventually, has_spawned, proved, run, started
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -84,7 +84,7 @@ def test_a_worker_that_dies_makes_the_test_invalid(fleet, tmp_path):
             "--settle", 3, "--master", "--master-bind-port", port, "--expect-workers", 2,
         ) as (master, log),
     ):  # fmt: skip
-        assert eventually(lambda: "All users spawned" in log.read_text())
+        assert eventually(lambda: has_spawned(log))
         victim.kill()
         code = master.wait(SECONDS_FOR_THE_END)
     assert code == 2, log.read_text()
@@ -101,7 +101,7 @@ def test_a_worker_that_comes_late_makes_the_test_invalid(fleet, tmp_path):
             "--settle", 3, "--master", "--master-bind-port", port, "--expect-workers", 1,
         ) as (master, log),
     ):  # fmt: skip
-        assert eventually(lambda: "All users spawned" in log.read_text())
+        assert eventually(lambda: has_spawned(log))
         with started(tmp_path, "--worker", "--master-port", port, log="two") as (late, _):
             code = master.wait(SECONDS_FOR_THE_END)
             assert late.wait(PATIENCE) == 0
@@ -131,7 +131,7 @@ def test_ctrl_c_ends_with_a_verdict(fleet, tmp_path, processes):
     """Everything that was published until then is judged, in every process."""
     words = ("--headless", "--only-summary", *SMALL, "--host", fleet.base_url, *processes)
     with started(tmp_path, *words) as (process, log):
-        assert eventually(lambda: "All users spawned" in log.read_text())
+        assert eventually(lambda: has_spawned(log))
         time.sleep(4)  # what is to be judged has to happen first
         os.killpg(process.pid, signal.SIGINT)
         code = process.wait(PATIENCE)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.fleets import Fleet
-from tests.loadtest.locusts import SMALL, Run, eventually, run, started
+from tests.loadtest.locusts import SMALL, Run, eventually, has_spawned, run, started
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -33,7 +33,7 @@ def test_a_server_that_goes_makes_the_test_invalid(unstarted, tmp_path):
     unstarted.make("up", REPLICAS=2, PORT=unstarted.port)
     words = (*SMALL, "--run-time", "10s", "--settle", 2, "--host", unstarted.base_url, "--headless", "--only-summary")
     with started(tmp_path, *words) as (process, log):
-        assert eventually(lambda: "All users spawned" in log.read_text())
+        assert eventually(lambda: has_spawned(log))
         unstarted.make("down")
         code = process.wait(SECONDS_FOR_THE_END)
     assert code == 2, log.read_text()
