@@ -20,7 +20,7 @@ from fanout.durable.follower import STALL_LIMIT
 from fanout.history import History
 from fanout.layers import RedisChannelLayer
 
-pytestmark = [pytest.mark.cluster, pytest.mark.fault, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.fault]
 
 SECONDS = 60
 """For a whole fault on a busy machine; usually it takes 10."""
@@ -218,6 +218,7 @@ async def test_a_client_that_never_reads_is_cut_off_alone(start, own_redis):
         assert len(got) * len(text) < 4 * OUTBOX_LIMIT
 
 
+@pytest.mark.slow
 async def test_a_long_history_that_is_not_read_costs_an_outbox(start, own_redis, long_history):
     """Who asks for 25 MiB and reads none is closed with 4008 in bounded time; nobody else notices; it can go on."""
     replica = start.replica(environment={"FANOUT_REDIS_URLS": own_redis.url})
@@ -250,6 +251,7 @@ async def test_a_long_history_that_is_not_read_costs_an_outbox(start, own_redis,
             assert rest == [*range(len(got) + 1, LONG + 1)]
 
 
+@pytest.mark.slow
 async def test_a_long_history_that_is_read_slowly_comes_whole(start, own_redis, long_history):
     """A reader that takes its time gets 25 MiB in order, and what is published meanwhile behind it."""
     replica = start.replica(environment={"FANOUT_REDIS_URLS": own_redis.url})

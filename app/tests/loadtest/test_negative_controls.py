@@ -11,7 +11,7 @@ from proof.result import Verdict
 from tests.loadtest.stacks import Forger, Watched, a_stack
 from tests.replicas import folder, start  # noqa: F401  # fixtures
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = pytest.mark.cluster
 
 FRAMES = b'"publication"'
 MESSAGES = b"chat.proof-"

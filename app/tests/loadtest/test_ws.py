@@ -10,7 +10,7 @@ import pytest
 from tests.fleets import a_free_port
 from tests.loadtest.locusts import PATIENCE, SMALL, Run, eventually, has_spawned, proved, run, started
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = pytest.mark.cluster
 
 EVERY_KIND = {"BigRoomUser", "DashboardUser", "RoomUser", "ReconnectingUser", "SlowUser", "PlainUser"}
 SECONDS_FOR_THE_END = 60
@@ -41,6 +41,7 @@ def test_every_kind_of_user_gets_everything(fleet, tmp_path):
     assert not done.traces
 
 
+@pytest.mark.slow
 def test_processes_of_one_command_give_one_verdict(fleet, tmp_path):
     """The pairs cross the processes: what one publishes the other's clients have to get."""
     done = run(tmp_path, *SMALL, "--run-time", "6s", "--host", fleet.base_url, "--replicas", 3, "--processes", 2)
@@ -73,6 +74,7 @@ def test_a_master_and_its_workers_give_one_verdict(fleet, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_makes_the_test_invalid(fleet, tmp_path):
     """What its clients got is not known; the sentence says that it is gone."""
     port = a_free_port()
@@ -91,6 +93,7 @@ def test_a_worker_that_dies_makes_the_test_invalid(fleet, tmp_path):
     assert "is gone, and what its clients got is not known" in Run(code, "", tmp_path).result["sentence"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_comes_late_makes_the_test_invalid(fleet, tmp_path):
     """Locust gives it users of the others; what they get nobody has agreed to count. It goes with the others."""
     port = a_free_port()
@@ -126,6 +129,7 @@ def test_plain_clients_alone_are_proved_too(fleet, tmp_path):
     proved(done.result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=["one", "two"])
 def test_ctrl_c_ends_with_a_verdict(fleet, tmp_path, processes):
     """Everything that was published until then is judged, in every process."""

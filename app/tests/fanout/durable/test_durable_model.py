@@ -301,7 +301,6 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.mark.fault
 @pytest.mark.timeout(300)
-@pytest.mark.slow
 def test_durable_groups_keep_their_promises(own_pair, monkeypatch):
     """Publishing, joining, dropping, resuming, trimming, lost messages and lost writes, in any order."""
     monkeypatch.setitem(policy._policies, Modelled.kind, Modelled())

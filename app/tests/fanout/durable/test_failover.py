@@ -15,7 +15,7 @@ from tests.fanout.clients import OUTAGE, Client, delivered, publish
 from tests.redis_servers import eventually
 from tests.sentinels import MASTER_NAME
 
-pytestmark = [pytest.mark.usefixtures("policies"), pytest.mark.fault, pytest.mark.slow]
+pytestmark = [pytest.mark.usefixtures("policies"), pytest.mark.fault]
 
 LEFT_SECONDS = 8
 """For all to have left a master that Sentinel has replaced: they ask each second, Sentinel demotes after 10 s."""
