@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bench import bare
 from bench.figure import Figure, Sample
 from bench.generator import AT_ONCE, Audience, Load, crowd, dump, message, round_trips
 from bench.row import Reach, Row
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 SIZES = {"ours": (100, 500, 1000, 10_000), "stock": (100, 500, 1000)}
 """Stock would need two minutes for 10,000."""
+LONELY_ROOM = "/ws/chat/lonely/"
+"""Whose publications go to one."""
 NEIGHBOURS = (1000, 10_000)
 FLAT = 25.0
 """Percent."""
@@ -53,10 +56,12 @@ class Found:
     quiet: dict[int, float] = field(default_factory=dict)
     """The same in the worst of as many stretches without one: what the replica's own housekeeping does."""
 
-    def add(self, size: int, measured: list[tuple[float, float, str]], base: float) -> None:
-        """Take repeats of CPU seconds for each publication to `size` sockets; to one it costs `base`."""
-        self.deliveries[size] = [Sample(used / size * 1e6, share, void) for used, share, void in measured]
-        self.alone[size] = [Sample((used - base) / (size - 1) * 1e6, share, void) for used, share, void in measured]
+    def add(self, size: int, measured: list[tuple[float, float, float, str]]) -> None:
+        """Take repeats: CPU seconds for each publication to one socket, and to `size`; share; what went wrong."""
+        self.deliveries[size] = [Sample(used / size * 1e6, share, void) for _, used, share, void in measured]
+        self.alone[size] = [
+            Sample((used - base) / (size - 1) * 1e6, share, void) for base, used, share, void in measured
+        ]
 
 
 def rows(bench: Bench) -> list[Row]:
@@ -67,22 +72,24 @@ def rows(bench: Bench) -> list[Row]:
             _figure(STOCK, size, stock.deliveries[size]) if size in stock.deliveries else None, differ=DIFFER)
         for size in SIZES["ours"]
     ]  # fmt: skip
-    return [*sized, _flat_row(ours), *(_delay_row(size, ours, stock) for size in NEIGHBOURS)]
+    floor = bare.sends(SIZES["ours"])
+    return [*sized, _flat_row(ours, floor), *(_delay_row(size, ours, stock) for size in NEIGHBOURS)]
 
 
 def measure(bench: Bench, side: Side, repeats: int) -> Found:
     """Let one group grow on one server; at some sizes, listen to another group."""
-    found, base = Found(), dict[float, float]()
-    with side.start(bench.folder) as server, crowd(server.path, side.room) as members:
-        for size in (1, *SIZES[side.name]):
+    found = Found()
+    with (
+        side.start(bench.folder) as server, crowd(server.path, side.room) as members,
+        crowd(server.path, LONELY_ROOM) as lonely,
+    ):  # fmt: skip
+        lonely.connect(1)
+        for size in SIZES[side.name]:
             with bench.progress.step(f"sockets, {size:,}, {side.name}") as step:
                 members.connect(size - len(members.connections), at_once=AT_ONCE)
-                with closing(Audience(members.connections)) as receivers:
-                    if size == 1:
-                        base = {rate: _base(receivers, server.meter, rate, repeats) for rate in _rates(side)}
-                        continue
+                with closing(Audience(members.connections)) as receivers, closing(Audience(lonely.connections)) as one:
                     rate = rate_of(side, size)
-                    found.add(size, [_cpu(receivers, server.meter, rate) for _ in range(repeats)], base[rate])
+                    found.add(size, [_paired(one, receivers, server.meter, rate) for _ in range(repeats)])
                     if size in NEIGHBOURS:
                         found.quiet[size], found.delays[size] = _neighbour(server, side, receivers)
                 step.note = f"{statistics.median(sample.value for sample in found.deliveries[size]):.1f} µs"
@@ -94,8 +101,11 @@ def rate_of(side: Side, size: int) -> float:
     return min(ONE_A_WRITE, SHARE[side.name] / size)
 
 
-def _rates(side: Side) -> set[float]:
-    return {rate_of(side, size) for size in SIZES[side.name]}
+def _paired(one: Audience, receivers: Audience, meter: Meter, rate: float) -> tuple[float, float, float, str]:
+    """Measure what publications to one cost right before those to many: the machine's pace drifts over minutes."""
+    base, _, alone_void = _cpu(one, meter, rate)
+    used, share, void = _cpu(receivers, meter, rate)
+    return base, used, share, alone_void or void
 
 
 def _cpu(receivers: Audience, meter: Meter, rate: float) -> tuple[float, float, str]:
@@ -106,11 +116,6 @@ def _cpu(receivers: Audience, meter: Meter, rate: float) -> tuple[float, float, 
     recording = receivers.publish(count, rate)
     share, used = load.share, meter.cpu() - before
     return used / count, share, receivers.faults(recording)
-
-
-def _base(receiver: Audience, meter: Meter, rate: float, repeats: int) -> float:
-    """Return CPU seconds for each publication to one: the smallest size has much of it, so once is not enough."""
-    return statistics.median(_cpu(receiver, meter, rate)[0] for _ in range(repeats))
 
 
 def _neighbour(server: Server, side: Side, large: Audience) -> tuple[float, list[Sample]]:
@@ -145,8 +150,8 @@ def _figure(side: Side, size: int, samples: list[Sample]) -> Figure:
     return Figure(side.name, "µs", work, tuple(samples))
 
 
-def _flat_row(ours: Found) -> Row:
-    """Return by how many percent the dearest size costs more than the cheapest."""
+def _flat_row(ours: Found, floor: dict[int, float]) -> Row:
+    """Return by how many percent the dearest size costs more than the cheapest; `floor` is what the kernel takes."""
     figures = [_figure(WITH_KINDS, size, samples) for size, samples in ours.alone.items()]
     void = next((figure.void for figure in figures if figure.void), "")
     medians = [figure.value or 0.0 for figure in figures]
@@ -154,12 +159,18 @@ def _flat_row(ours: Found) -> Row:
         void = "a publication to one receiver cost as much as to all of the smallest group: too disturbed to subtract"
     percent = 0.0 if void else (max(medians) / min(medians) - 1) * 100
     sample = Sample(percent, max(figure.generator for figure in figures), void)
-    told = ", ".join(f"{figure.work.sockets:,}: {figure.value or 0:.1f} µs" for figure in figures)
+    told = _told({figure.work.sockets: figure.value or 0.0 for figure in figures})
+    kernel = (max(floor.values()) / min(floor.values()) - 1) * 100
     return Row(
         "sockets", "dearest over cheapest size, the delivery alone",
         Figure(WITH_KINDS.name, "%", figures[-1].work, (sample,)), reach=Reach(FLAT),
-        note=f"less what the same publications cost with one receiver; {told}",
+        note=f"less what the same publications cost with one receiver; {told}. "
+        f"A bare loop of send() over unix sockets, no server around it: {_told(floor)}, dearer by {kernel:.0f} %",
     )  # fmt: skip
+
+
+def _told(costs: dict[int, float]) -> str:
+    return ", ".join(f"{size:,}: {cost:.1f} µs" for size, cost in costs.items())
 
 
 def _delay_row(size: int, ours: Found, stock: Found) -> Row:

@@ -28,15 +28,15 @@ from django.urls import path  # noqa: E402
 
 
 class OtherRoom(ChatConsumer):
-    """The tutorial's consumer in a second group."""
+    """The tutorial's consumer in the group that the path names."""
 
     async def connect(self) -> None:
         """Join, then change the room."""
         await super().connect()
         await self.channel_layer.group_discard(self.room_group_name, self.channel_name)
-        self.room_group_name: str = "other_room"
+        self.room_group_name: str = self.scope["url_route"]["kwargs"]["room"]
         await self.channel_layer.group_add(self.room_group_name, self.channel_name)
 
 
-routes = [path("ws/chat/", ChatConsumer.as_asgi()), path("ws/chat/other/", OtherRoom.as_asgi())]
+routes = [path("ws/chat/", ChatConsumer.as_asgi()), path("ws/chat/<slug:room>/", OtherRoom.as_asgi())]
 application = ProtocolTypeRouter({"websocket": URLRouter(routes)})
