@@ -16,7 +16,7 @@ from bench.sides import STOCK, WITH_KINDS
 from bench.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bench.context import Bench
     from bench.meter import Meter
@@ -35,6 +35,10 @@ ONE_A_WRITE = 40.0
 SHARE = {"ours": 40_000, "stock": 1500}
 """Deliveries a second that a side carries with ease, so that nothing queues."""
 SECONDS = 5
+SMALL = 1000
+"""Sockets below which a publication costs more by itself than all that it is delivered to: to tell the two apart, it
+takes more and shorter turns."""
+SMALL_SECONDS, SMALL_TURNS = 2, 4
 LARGE_PUBLICATIONS = {"ours": 10, "stock": 2}
 TALK = 50
 """Messages of the other group, which does not coalesce, while one large publication goes out."""
@@ -89,7 +93,8 @@ def measure(bench: Bench, side: Side, repeats: int) -> Found:
                 members.connect(size - len(members.connections), at_once=AT_ONCE)
                 with closing(Audience(members.connections)) as receivers, closing(Audience(lonely.connections)) as one:
                     rate = rate_of(side, size)
-                    found.add(size, [_paired(one, receivers, server.meter, rate) for _ in range(repeats)])
+                    turns = repeats * SMALL_TURNS if size < SMALL else repeats
+                    found.add(size, [_paired(one, receivers, server.meter, rate) for _ in range(turns)])
                     if size in NEIGHBOURS:
                         found.quiet[size], found.delays[size] = _neighbour(server, side, receivers)
                 step.note = f"{statistics.median(sample.value for sample in found.deliveries[size]):.1f} µs"
@@ -103,14 +108,14 @@ def rate_of(side: Side, size: int) -> float:
 
 def _paired(one: Audience, receivers: Audience, meter: Meter, rate: float) -> tuple[float, float, float, str]:
     """Measure what publications to one cost right before those to many: the machine's pace drifts over minutes."""
-    base, _, alone_void = _cpu(one, meter, rate)
-    used, share, void = _cpu(receivers, meter, rate)
+    count = max(1, round(rate * (SMALL_SECONDS if receivers.size < SMALL else SECONDS)))
+    base, _, alone_void = _cpu(one, meter, rate, count)
+    used, share, void = _cpu(receivers, meter, rate, count)
     return base, used, share, alone_void or void
 
 
-def _cpu(receivers: Audience, meter: Meter, rate: float) -> tuple[float, float, str]:
-    """Return CPU seconds for each publication, the generator's share, and what went wrong."""
-    count = max(1, round(rate * SECONDS))
+def _cpu(receivers: Audience, meter: Meter, rate: float, count: int) -> tuple[float, float, str]:
+    """Return CPU seconds for each of `count` publications, the generator's share, and what went wrong."""
     meter.settle()
     before, load = meter.cpu(), Load()
     recording = receivers.publish(count, rate)
@@ -151,22 +156,27 @@ def _figure(side: Side, size: int, samples: list[Sample]) -> Figure:
 
 
 def _flat_row(ours: Found, floor: dict[int, float]) -> Row:
-    """Return by how many percent the dearest size costs more than the cheapest; `floor` is what the kernel takes."""
+    """Return by how many percent a larger group's delivery costs more than a smaller one's; `floor` is the kernel's."""
     figures = [_figure(WITH_KINDS, size, samples) for size, samples in ours.alone.items()]
     void = next((figure.void for figure in figures if figure.void), "")
     medians = [figure.value or 0.0 for figure in figures]
     if not void and min(medians) <= 0:
         void = "a publication to one receiver cost as much as to all of the smallest group: too disturbed to subtract"
-    percent = 0.0 if void else (max(medians) / min(medians) - 1) * 100
+    percent = 0.0 if void else rise(medians)
     sample = Sample(percent, max(figure.generator for figure in figures), void)
     told = _told({figure.work.sockets: figure.value or 0.0 for figure in figures})
-    kernel = (max(floor.values()) / min(floor.values()) - 1) * 100
+    kernel = rise(tuple(floor.values()))
     return Row(
-        "sockets", "dearest over cheapest size, the delivery alone",
+        "sockets", "rise with the group's size, the delivery alone",
         Figure(WITH_KINDS.name, "%", figures[-1].work, (sample,)), reach=Reach(FLAT),
         note=f"less what the same publications cost with one receiver; {told}. "
         f"A bare loop of send() over unix sockets, no server around it: {_told(floor)}, dearer by {kernel:.0f} %",
     )  # fmt: skip
+
+
+def rise(costs: Sequence[float]) -> float:
+    """Return by how many percent one is above one that stands before it, at the most; 0 when none is."""
+    return max((later / earlier - 1) * 100 for earlier, later in itertools.combinations_with_replacement(costs, 2))
 
 
 def _told(costs: dict[int, float]) -> str:
