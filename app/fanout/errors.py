@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+KEY_REUSED = "This key was used with other data in the last five minutes: choose a new one."
+
 
 class FanoutError(Exception):
     """Base of them all. `code` is stable, `str(error)` says what is wrong and what to do."""
@@ -91,3 +93,6 @@ class KeyConflict(FanoutError):
     """The idempotency key was used with other data."""
 
     code = "key_conflict"
+
+    def __init__(self, message: str = KEY_REUSED) -> None:
+        super().__init__(message)

@@ -30,9 +30,9 @@ COSTS = {protocol.Publish: 1.0, protocol.Authenticate: 1.0, protocol.Join: 0.25,
 """Of what a connection may send in a second: a join is a look at Redis, a publication goes to everybody. A heavy frame
 has paid more than that by its weight."""
 
-RETRY = 1000
-"""Milliseconds over which the clients of one batch of a drain spread their return; the batches spread the rest."""
-FAREWELL = protocol.reconnect(RETRY)
+RETRY_MS = 1000
+"""Over which the clients of one batch of a drain spread their return; the batches spread the rest."""
+FAREWELL = protocol.reconnect(RETRY_MS)
 
 
 class Session:

@@ -23,6 +23,7 @@ ASK_SECONDS = 2.0
 HEAD_LIMIT = 4096
 """Bytes of a request."""
 IN_SERVICE = ("ready", "degraded")
+"""What a process says of itself that is to be sent clients."""
 SOCKET_PATHS = (b"/readyz", b"/healthz", b"/metrics")
 PORT_PATHS = (b"/metrics",)
 

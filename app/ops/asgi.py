@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fanout.hub import close_hub, filled, hub_here
 from fanout.limits.bounds import limits
 from fanout.replica import EXTENSION, replica_of
+from fanout.status_socket import IN_SERVICE
 from ops.fleet.speaker import speaker_of
 from ops.logs import call_me
 from ops.metrics import exposition, reading_of
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-IN_SERVICE = ("ready", "degraded")
 HUNG = 10.0
 """Seconds that the event loop may be late before the process counts as dead: no load explains that, a restart helps."""
 

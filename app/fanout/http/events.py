@@ -22,7 +22,7 @@ from fanout.hub import get_hub
 from fanout.limits.admission import ALLOWANCE
 from fanout.policy import policy_for
 from fanout.replica import draining_of, replica_of
-from fanout.session import RETRY
+from fanout.session import RETRY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -130,7 +130,7 @@ class EventStream:
 
     async def _write(self) -> None:
         # Each client gets a wait of its own: after a replica's death they do not come back all at once.
-        await self._answer.part(b"retry: %d\n\n" % random.randint(RETRY // 2, RETRY * 3 // 2))  # noqa: S311 - no secret
+        await self._answer.part(b"retry: %d\n\n" % random.randint(RETRY_MS // 2, RETRY_MS * 3 // 2))  # noqa: S311 - no secret
         for parcels in self._behind:
             await self._write_all(parcels)
         self._behind.clear()
@@ -141,7 +141,7 @@ class EventStream:
             await self._write_all(taken)
             self._outbox.delivered(taken)
             if self._leaving:
-                await self._answer.end(farewell(random.randrange(RETRY)))  # noqa: S311 - no secret
+                await self._answer.end(farewell(random.randrange(RETRY_MS)))  # noqa: S311 - no secret
                 return
 
     async def _write_all(self, parcels: Iterable[Parcel]) -> None:

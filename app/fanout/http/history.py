@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/json"
 LAST = 50
-LAST_LIMIT = 200
+PAGE_LIMIT = 200
 """Publications of one answer: each is read, and may be asked for by a stranger."""
 
 
@@ -55,6 +55,6 @@ async def answer_history(request: Request, answer: Answer, group: str) -> None:
 
 def last_of(text: str) -> int:
     """Return the `last` of a query. Raise BadFrame."""
-    if not re.fullmatch(r"\d{1,3}", text, re.ASCII) or not 1 <= int(text) <= LAST_LIMIT:
-        raise BadFrame(f"`last` must be a number from 1 to {LAST_LIMIT}, not {text[:20]!r}.")
+    if not re.fullmatch(r"\d{1,3}", text, re.ASCII) or not 1 <= int(text) <= PAGE_LIMIT:
+        raise BadFrame(f"`last` must be a number from 1 to {PAGE_LIMIT}, not {text[:20]!r}.")
     return int(text)

@@ -85,7 +85,7 @@ class MemoryStreams:
         if key is not None and key in stream.keys:
             _, data, position = stream.keys[key]
             if data != publication.data:
-                raise KeyConflict("This key was used with other data in the last five minutes: choose a new one.")
+                raise KeyConflict
             return position
         stream.offset += 1
         placed = replace(publication, position=Position(stream.epoch, stream.offset))

@@ -67,7 +67,7 @@ class Streams:
             ],
         )  # fmt: skip
         if answer[0] == b"conflict":
-            raise KeyConflict("This key was used with other data in the last five minutes: choose a new one.")
+            raise KeyConflict
         return Position(answer[1].decode(), int(answer[2]))
 
     async def top(self, group: str) -> Top:

@@ -11,7 +11,7 @@ import pytest
 from demos.chat.policy import ChatPolicy
 from fanout.durable.older import ANSWER_LIMIT
 from fanout.history import History
-from fanout.http.history import LAST_LIMIT
+from fanout.http.history import PAGE_LIMIT
 from fanout.layers import RedisChannelLayer
 from fleet.unix import get_json
 from tests.redis_servers import RedisServer, eventually
@@ -227,7 +227,7 @@ async def test_an_empty_group_has_an_empty_history(http, group):
 
 @pytest.mark.parametrize(("path", "status", "code", "sentence"), [
     ("chat.a?before=x", 400, "bad_frame", "A position is <epoch>:<offset>"),
-    ("chat.a?last=0", 400, "bad_frame", f"`last` must be a number from 1 to {LAST_LIMIT}, not '0'."),
+    ("chat.a?last=0", 400, "bad_frame", f"`last` must be a number from 1 to {PAGE_LIMIT}, not '0'."),
     ("chat.a?last=201", 400, "bad_frame", "not '201'"),
     ("chat.a?before=f00:1", 404, "not_found", "f00:1 is no position of chat.a that is known here"),
     ("game.main", 400, "bad_group", "game.main is ephemeral: it has no history."),
