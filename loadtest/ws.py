@@ -8,8 +8,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("ap
 from locust import events  # noqa: E402 - behind the path
 
 from proof import options  # noqa: E402
-from proof.conductor import Conductor  # noqa: E402
-from proof.users import BigRoomUser, DashboardUser, PlainUser, ReconnectingUser, RoomUser, SlowUser  # noqa: E402
+from proof.generator.conductor import Conductor  # noqa: E402
+from proof.generator.users import BigRoomUser, DashboardUser, PlainUser, ReconnectingUser, RoomUser, SlowUser  # noqa: E402
 
 __all__ = ["BigRoomUser", "DashboardUser", "PlainUser", "ReconnectingUser", "RoomUser", "SlowUser"]
 

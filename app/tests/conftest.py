@@ -12,6 +12,7 @@ import pytest
 from asgiref.sync import SyncToAsync
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from hypothesis import HealthCheck, settings
 
 from tests.fleets import fleet, own_fleet, unstarted  # noqa: F401 - fixtures for all folders
 from tests.redises import (  # noqa: F401 - fixtures for all folders
@@ -45,6 +46,10 @@ def _uncollected(parse):
 # Before 3.11.8 the parser loses count when a collection within it lets others parse: python/cpython issue 106905.
 if sys.version_info < (3, 11, 8):
     ast.parse = _uncollected(ast.parse)
+
+# A machine with more to do than cores takes its time: no example fails by that.
+settings.register_profile("at any pace", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("at any pace")
 
 SECONDS = {"slow": 15, "compose": 10, "browser": 5, "cluster": 3, "fault": 3}
 """What a test with such a mark takes, about."""

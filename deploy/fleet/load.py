@@ -161,7 +161,7 @@ def dropping(settings: Settings) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [
-        sys.executable, "-m", "proof.faults", str(port), f"{ports.first(settings)}:{settings.way_in}",
+        sys.executable, "-m", "proof.faults.proxy", str(port), f"{ports.first(settings)}:{settings.way_in}",
         "--drop", str(DROP_EVERY), "--holding", '"publication"', *trust(settings),
     ]  # fmt: skip
     path = os.pathsep.join(str(REPOSITORY / name) for name in ("loadtest", "app"))

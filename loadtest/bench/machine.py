@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from fleet import packages
-from proof import machine
+from proof.generator import machine
 
 LIBRARIES = ("daphne", "twisted", "autobahn", "channels", "channels-redis", "uvicorn", "granian", "hypercorn")
 DISTURBED = 0.1

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proof import chaos, trust
+from proof import trust
+from proof.generator import chaos
 from proof.target import REPOSITORY, default_host, default_trust
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import math
 import random
 
-from proof.result import Cell, Count, Event, Kind, Latency, Pair, Result, Second, Verdict, Worker
+from proof.judgement.result import Cell, Count, Event, Kind, Latency, Pair, Result, Second, Verdict, Worker
 
 POD = "web-6d5f7c9b8-"
 MACHINE = {

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from fleet import nginx, packages
 from fleet.options import REPOSITORY
-from proof.faults import Address, Proxy
-from proof.lane import Faults
-from proof.pieces import Frames
-from proof.result import Result
+from proof.faults.lane import Faults
+from proof.faults.pieces import Frames
+from proof.faults.proxy import Address, Proxy
+from proof.judgement.result import Result
 from tests.fleets import a_free_port
 from tests.redis_servers import RedisServer
 from tests.replicas import Process, Starter

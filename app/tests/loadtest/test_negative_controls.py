@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from proof.faults import SPEAKS
-from proof.lane import Faults
-from proof.result import Verdict
+from proof.faults.lane import Faults
+from proof.faults.proxy import SPEAKS
+from proof.judgement.result import Verdict
 from tests.loadtest.stacks import Forger, Watched, a_stack
 from tests.replicas import folder, start  # noqa: F401  # fixtures
 

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from frames import TEXT
-from proof.batch import KNOWN_LIMIT, Batches
-from proof.message import Said, write
+from proof.clients.batch import KNOWN_LIMIT, Batches
+from proof.clients.message import Said, write
 
 
 def frame(text, kind=TEXT):

@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from proof.chaos import COMMANDS, Chaos, parse, schedule
+from proof.generator.chaos import COMMANDS, Chaos, parse, schedule
 
 
 def test_what_has_no_time_is_spread_over_the_run():

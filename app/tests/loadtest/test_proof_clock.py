@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proof.clock import Clock, Reading, best
+from proof.generator.clock import Clock, Reading, best
 
 SECONDS = st.floats(0, 100)
 

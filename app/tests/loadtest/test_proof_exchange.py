@@ -1,7 +1,7 @@
 import gevent
 import pytest
 
-from proof.exchange import QUESTION, Exchange
+from proof.generator.exchange import QUESTION, Exchange
 
 PATIENCE = 30
 """Seconds; what is waited for happens at once."""

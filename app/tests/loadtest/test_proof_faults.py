@@ -13,9 +13,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from websockets.asyncio.client import unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from proof import faults
-from proof.faults import Address, Proxy
-from proof.lane import Faults
+from proof.faults import proxy as faults
+from proof.faults.lane import Faults
+from proof.faults.proxy import Address, Proxy
 from tests.redis_servers import eventually
 from tests.replicas import LIMIT, folder, start  # noqa: F401  # fixtures
 
@@ -181,7 +181,8 @@ def answers(client):
 def test_it_stands_alone(start, folder, own_redis):  # noqa: F811
     """As a program it says when it listens, cuts and mends by signals, and tells at the end what it did."""
     proxy = start.process(
-        sys.executable, "-m", "proof.faults", folder / "p.sock", own_redis.path, "--speaks", "redis", "--drop", "2",
+        sys.executable, "-m", "proof.faults.proxy", folder / "p.sock", own_redis.path,
+        "--speaks", "redis", "--drop", "2",
         environment={"PYTHONPATH": str(LOADTEST)}, output="stdout",
     )  # fmt: skip
     proxy.said("passing on")

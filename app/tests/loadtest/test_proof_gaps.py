@@ -1,4 +1,4 @@
-from proof.gaps import between
+from proof.generator.gaps import between
 
 
 def test_the_difference_is_what_was_filled_meanwhile():

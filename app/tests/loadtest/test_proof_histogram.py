@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proof.histogram import Histogram, bucket, merged, upper
+from proof.judgement.histogram import Histogram, bucket, merged, upper
 
 TIMES = st.lists(st.integers(0, 10**9), min_size=1, max_size=200)
 

@@ -8,7 +8,7 @@ from fleet.options import REPOSITORY
 
 AT_WORK = """
 import gevent, time
-from proof.interrupt import await_ctrl_c
+from proof.generator.interrupt import await_ctrl_c
 await_ctrl_c()
 
 def work():

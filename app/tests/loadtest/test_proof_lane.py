@@ -5,8 +5,8 @@ from hiredis import Reader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proof.lane import Faults, Lane
-from proof.pieces import Frames, Values, value_end
+from proof.faults.lane import Faults, Lane
+from proof.faults.pieces import Frames, Values, value_end
 
 HEAD = b"HTTP/1.1 101 Switching Protocols\r\nX-Replica: web-1\r\n\r\n"
 CLOSE, PING = b"\x88\x02\x03\xe8", b"\x89\x00"

@@ -1,6 +1,6 @@
 import pytest
 
-from proof.limits import Room, refusal, room
+from proof.generator.limits import Room, refusal, room
 
 
 def test_users_that_fit_are_not_refused():

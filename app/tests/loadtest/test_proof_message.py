@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proof.message import Said, read, write
+from proof.clients.message import Said, read, write
 
 NAMES = st.text(st.characters(codec="ascii", exclude_characters=" \n", categories=["L", "N", "P"]), min_size=1)
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import gevent
 import pytest
 
-from proof.clock import Clock
-from proof.pacer import Pacer, Wheel
+from proof.generator.clock import Clock
+from proof.generator.pacer import Pacer, Wheel
 
 
 @dataclass(eq=False)

@@ -3,11 +3,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from proof import axis, report
-from proof.curve import charts
-from proof.grid import State
-from proof.report import FAMILY, PAGE, ROOTS
-from proof.result import Latency, Verdict
+from proof.judgement.result import Latency, Verdict
+from proof.report import axis
+from proof.report import html as report
+from proof.report.curve import charts
+from proof.report.grid import State
+from proof.report.html import FAMILY, PAGE, ROOTS
 from tests.demos.conftest import launched
 from tests.loadtest.results import EMPTY, LOST, SAMPLES, SLOW, SWAPPED, UNASKED, a_cell, a_result
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proof.ledger import STRANGER, Sighting
-from proof.result import Verdict
-from proof.verdict import conclude
+from proof.judgement.ledger import STRANGER, Sighting
+from proof.judgement.result import Verdict
+from proof.judgement.verdict import conclude
 from tests.loadtest.worlds import GROUP, TERMS, World, cells, whole
 
 REPLICAS = ("web-1", "web-2", "web-3")

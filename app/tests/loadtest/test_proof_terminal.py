@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from proof import terminal
-from proof.result import Verdict
+from proof.judgement.result import Verdict
+from proof.report import terminal
 from tests.loadtest.results import EMPTY, LOST, SAMPLES, SLOW, UNASKED, a_result, a_second, names
 
 COLOUR = re.compile(r"\x1b\[[\d;]*m")

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proof.track import Heard, OffsetTrack
+from proof.judgement.track import Heard, OffsetTrack
 
 ARRIVALS = st.lists(st.integers(5, 14), max_size=25)
 

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from proof.ledger import STRANGER, Sighting, pack, unpack
-from proof.result import Event, Verdict
-from proof.terms import Terms
-from proof.verdict import conclude
+from proof.judgement.ledger import STRANGER, Sighting, pack, unpack
+from proof.judgement.result import Event, Verdict
+from proof.judgement.terms import Terms
+from proof.judgement.verdict import conclude
 from tests.loadtest.worlds import GROUP, KIND, TERMS, World, cells, whole
 
 

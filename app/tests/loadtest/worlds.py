@@ -2,10 +2,10 @@
 
 from collections import Counter, defaultdict
 
-from proof.histogram import bucket
-from proof.ledger import KindTally, Ledger, Publisher, Receiver, Sighting, Tick
-from proof.terms import Terms
-from proof.track import OffsetTrack, SeqTrack
+from proof.judgement.histogram import bucket
+from proof.judgement.ledger import KindTally, Ledger, Publisher, Receiver, Sighting, Tick
+from proof.judgement.terms import Terms
+from proof.judgement.track import OffsetTrack, SeqTrack
 
 GROUP = "chat.big"
 KIND = "BigRoomUser"

@@ -1,0 +1,1 @@
+"""A proxy that breaks things on purpose, to show that the proof fails."""

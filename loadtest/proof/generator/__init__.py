@@ -1,0 +1,1 @@
+"""The processes that hold the clients, and the run that they make together."""

@@ -1,0 +1,1 @@
+"""The result as people read it: one HTML file, plain text, a line meanwhile."""
