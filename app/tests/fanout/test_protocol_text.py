@@ -94,6 +94,6 @@ def test_the_times_and_limits_of_http_are_the_codes():
     assert f"within {poll.WAIT} s" in section
     assert f"0 to {poll.WAIT} seconds" in section
     assert f"cut at {polled.ANSWER_LIMIT >> 20} MiB" in section
-    assert f"1 to {older.LAST_LIMIT}, how many at most ({older.LAST})" in section
+    assert f"1 to {older.PAGE_LIMIT}, how many at most ({older.LAST})" in section
     (milliseconds,) = re.findall(r"^export const FIRST_MS = ([\d_]+);$", CLIENT, re.MULTILINE)
     assert f"comes within {int(milliseconds) // 1000} s, and" in " ".join(section.split())

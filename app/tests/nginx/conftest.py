@@ -223,6 +223,7 @@ def secure_edge(make_edge, folder):
     certificate, key = certificates.write(folder)
     port = a_free_port()
     made = make_edge(tls=nginx.Tls(port, str(certificate), str(key)))
+    wait_for_listener(port)  # ports begin to listen one after the other
     made.secure_url, made.context = f"https://127.0.0.1:{port}", certificates.trusting(certificate)
     return made
 
