@@ -30,8 +30,8 @@ NEEDED = (
     "create networkpolicies.networking.k8s.io", "create resourcequotas",
 )  # fmt: skip
 NODE_IMAGES = 50  # a node names no more of them than that
-TOLD_SECONDS = 15.0
-"""A node tells what it has every ten seconds."""
+TOLD_SECONDS = 45.0
+"""The kubelet looks which images it has every thirty seconds, and tells every ten."""
 METRICS = "v1beta1.metrics.k8s.io"
 
 
@@ -49,7 +49,8 @@ def doctor(_asked: Options, _run: Run, progress: Progress) -> int:
     kubectl = Kubectl()
     version, context = require(kubectl), kubectl.context()
     progress.say(f"The cluster of the context {context.name} at {context.server}: Kubernetes {version}.")
-    findings = [*of_version(version), *(finding for check in CHECKS for finding in check(kubectl))]
+    with progress.step("look at it"):
+        findings = [*of_version(version), *(finding for check in CHECKS for finding in check(kubectl))]
     for finding in findings:
         progress.say(f"  {'wrong' if finding.is_wrong else 'note '}  {finding.sentence}")
     wrong = sum(finding.is_wrong for finding in findings)
