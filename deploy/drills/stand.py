@@ -174,7 +174,10 @@ class Stand:
         return self.alongside([sys.executable, str(script), url, str(TALKERS), str(TALK_RATE)], "traffic")
 
     def start_once_with(self, name: str, **variables: str) -> None:
-        """Kill a replica; the supervisor starts it with more variables, and the next time without. Raise DrillError."""
+        """Kill a replica; the supervisor starts it with more variables, and the next time without. Raise DrillError.
+
+        Returns when nginx leads clients to it again.
+        """
         text = self.run.environment.read_text(encoding="utf-8")
         before = self.run.pid(name)
         write_private(self.run.environment, text + environment.render(variables))
@@ -184,6 +187,16 @@ class Stand:
                 raise DrillError(f"{name} does not start: {readiness.explain(self.run, name)}")
         finally:
             write_private(self.run.environment, text)
+        # nginx passes it by for some seconds: without clients there its fault would show nowhere.
+        if not waiting.until(self._all_hear, BACK_SECONDS):
+            self.check_hearing()
+
+    def _all_hear(self) -> bool:
+        try:
+            self.check_hearing()
+        except DrillError:
+            return False
+        return True
 
     def _is_ready(self, name: str) -> bool:
         return (readiness.state(self.run, name) or {}).get("status") == "ready"
