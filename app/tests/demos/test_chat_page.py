@@ -233,6 +233,7 @@ LOOK_UP = """(log) => {
 
 
 @pytest.mark.parametrize("kept", [60, 20, 0])
+@pytest.mark.slow
 async def test_who_scrolls_up_reads_what_the_stream_has_forgotten(enter, fleet, kept):
     """Older lines come as one goes up, in order, once; what one looks at stays; then it says that this is all."""
     room = f"past-{kept}"
@@ -257,6 +258,7 @@ async def test_who_scrolls_up_reads_what_the_stream_has_forgotten(enter, fleet, 
     assert ada.complaints == []
 
 
+@pytest.mark.slow
 async def test_older_messages_that_cannot_be_had_can_be_asked_for_again(enter, fleet):
     """A sentence says so; the button does it."""
     lines = await asyncio.to_thread(said_long_ago, fleet, "past-broken", 60, 60)
@@ -471,6 +473,7 @@ async def test_a_refused_message_comes_back_with_the_servers_sentence(enter):
     assert await room.page.inner_text("#composer-error") == ""
 
 
+@pytest.mark.slow
 async def test_a_message_waits_for_a_server_that_is_unavailable(enter):
     """The page says why it takes long, and stops saying so when the message has arrived, once."""
     server = FakeReplica()
@@ -487,6 +490,7 @@ async def test_a_message_waits_for_a_server_that_is_unavailable(enter):
     await room.page.wait_for_function("() => document.getElementById('composer-error').textContent === ''")
 
 
+@pytest.mark.slow
 async def test_the_wait_is_counted_down_and_can_be_cut_short(enter):
     """After 'try again later' the page says when it will, and a button tries at once."""
     server = FakeReplica()
@@ -585,6 +589,7 @@ async def test_a_screen_reader_hears_the_room(enter):
         await page.get_by_role(role, name=name).wait_for()
 
 
+@pytest.mark.slow
 async def test_a_name_is_kept_and_a_guest_gets_one(enter):
     """It survives a reload, goes out with the next message, and an empty one is replaced."""
     room = await enter("/chat/names/", name=None)
@@ -603,6 +608,7 @@ async def test_a_name_is_kept_and_a_guest_gets_one(enter):
     assert (await room.page.input_value("#name")).strip()
 
 
+@pytest.mark.slow
 async def test_switching_rooms_keeps_to_the_rule(enter):
     """A bad name is told in the form, a good one leads to its room, where nothing of this one is heard."""
     room = await enter("/chat/lobby/")
@@ -627,6 +633,7 @@ async def test_switching_rooms_keeps_to_the_rule(enter):
 
 
 @pytest.mark.parametrize("width", [320, 390, 820, 1280, 1920])
+@pytest.mark.slow
 async def test_it_fits_every_screen(enter, width):
     """Nothing overflows sideways, the field is in sight, and the panel is a click away at most."""
     room = await enter(f"/chat/{f'{width}-':w<64}/", viewport={"width": width, "height": 640})

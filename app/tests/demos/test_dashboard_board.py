@@ -73,6 +73,7 @@ async def test_a_viewer_sees_every_replica_and_its_figures(replicas):
         assert 5 <= count <= 21, "ten a second, fewer on a busy machine"
 
 
+@pytest.mark.slow
 async def test_nothing_is_published_while_nobody_looks(replicas, own_redis):
     """Silence before the first viewer, and a few seconds after the last one has gone."""
     async with asyncio.timeout(2 * LIMIT), spy(own_redis.operators_url) as listening:
@@ -85,6 +86,7 @@ async def test_nothing_is_published_while_nobody_looks(replicas, own_redis):
             assert set(await told_by(client, ["web-1", "web-2"])) == {"web-1", "web-2"}
 
 
+@pytest.mark.slow
 async def test_a_viewer_whose_replica_is_killed_keeps_nobody_talking(replicas, own_redis):
     """What the dead one has said holds for HOLDS seconds, no longer."""
     async with asyncio.timeout(2 * LIMIT), spy(own_redis.operators_url) as listening:
@@ -95,6 +97,7 @@ async def test_a_viewer_whose_replica_is_killed_keeps_nobody_talking(replicas, o
         await is_quiet(listening, HOLDS + LIMIT)
 
 
+@pytest.mark.slow
 async def test_clients_can_neither_forge_the_board_nor_keep_it_going(replicas):
     """The fleet's board is read only, and the group in which replicas say that they have viewers is closed."""
     async with asyncio.timeout(LIMIT), replicas[0].websocket("/ws/", subprotocols=["fanout.v1"]) as client:
@@ -110,6 +113,7 @@ async def test_clients_can_neither_forge_the_board_nor_keep_it_going(replicas):
             assert (answer["id"], answer["code"]) == (number, "forbidden")
 
 
+@pytest.mark.slow
 async def test_a_planned_exit_is_not_held_up_by_viewers(replicas):
     """The board ends with its replica, without a word in the log."""
     async with asyncio.timeout(LIMIT), viewer(replicas[0]) as client:
@@ -128,6 +132,7 @@ def post(replica, group, data):
         return answer.status, answer.read().decode()
 
 
+@pytest.mark.slow
 async def test_numbers_come_over_plain_http_too(replicas):
     """A board takes a POST, the fleet's own board and the arena do not: each says why."""
     assert post(replicas[0], "dashboard.office", {"temperature": 21.5})[0] == 202

@@ -61,4 +61,5 @@ def test_a_name_that_is_none_is_told(name, sentence):
 def test_what_drills_came_to_is_written_down():
     """A row for each alert of each, and all passed."""
     rows = re.findall(r"^\| ([\w-]+) \| (\w+) \|.*\| (\w+) \|$", (FOLDER / "results.md").read_text(), re.MULTILINE)
-    assert rows[1:] == [(drill.name, alert, "passed") for drill in catalogue.everything() for alert in drill.alerts]
+    wanted = [(drill.name, alert, "passed") for drill in catalogue.everything() for alert in drill.alerts]
+    assert sorted(rows[1:]) == sorted(wanted)

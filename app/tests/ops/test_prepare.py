@@ -59,6 +59,7 @@ def test_a_new_fleet_gets_a_database_and_static_files(prepared, folder):
     assert (folder / "static" / "staticfiles.json").exists()
 
 
+@pytest.mark.slow
 def test_static_files_are_collected_when_one_has_changed_and_not_otherwise(prepared, prepare, folder):
     """What says so is the content, not a date."""
     manifest, collected = (folder / "static" / name for name in ("staticfiles.json", COLLECTED))

@@ -59,6 +59,7 @@ def test_a_handshake_that_nobody_answers_is_cut(serve):
     assert said == b"" if server.is_stock else said.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
 
 
+@pytest.mark.slow
 def test_a_socket_that_is_too_old_is_closed(serve):
     """With 1000, if --websocket_timeout says so."""
     server = serve("--websocket_timeout", "1")
@@ -81,6 +82,7 @@ async def test_who_answers_pings_stays_and_who_does_not_is_cut(serve):
         assert "still there" in await alive.recv()
 
 
+@pytest.mark.slow
 def test_no_ping_follows_one_that_is_not_answered_yet(scripted):
     """A late pong is in time within the limit; the next ping comes behind it."""
     server = scripted.replica(APPLICATION, "--ping-interval", "1", "--ping-timeout", str(LIMIT))
@@ -101,6 +103,7 @@ def next_ping(connection):
     return said[at + 2 :]
 
 
+@pytest.mark.slow
 def test_who_says_nothing_is_cut(scripted):
     """By Twisted's limit for the idle, here a second."""
     (scripted.folder / "impatient.py").write_text(

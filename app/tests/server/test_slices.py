@@ -44,6 +44,7 @@ def asked(replica):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", EMPTY)
 @pytest.mark.parametrize("when", ["before the answer", "after it"])
+@pytest.mark.slow
 async def test_many_tiny_frames_hold_nobody_up(replica, asked, way, kind, when):
     """Whether they come before the handshake is answered or after it, a turn of the loop stays short."""
     async with asyncio.timeout(LIMIT), replica.websocket("/watch"):

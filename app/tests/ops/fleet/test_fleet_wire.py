@@ -59,6 +59,7 @@ async def test_staff_sees_each_replica_and_hears_of_a_planned_exit(replicas, coo
 
 
 @pytest.mark.parametrize("who", ["nobody", "other"])
+@pytest.mark.slow
 async def test_nobody_else_gets_in(replicas, cookies, who):
     """No join, no stream, no poll, no publication, whether logged in or not; staff itself can't publish either."""
     cookie = cookies.get(who, "")
@@ -92,6 +93,7 @@ async def test_the_page_is_for_staff(replicas, cookies):
     assert b'href="/ops/"' not in page("/", {"Host": "localhost", "Cookie": cookies["other"]})[2]
 
 
+@pytest.mark.slow
 async def test_nothing_is_published_while_nobody_looks(replicas, cookies, own_redis):
     """Also when the only one who did was on a replica that is killed."""
     async with Redis.from_url(own_redis.operators_url) as redis, redis.pubsub(ignore_subscribe_messages=True) as spy:
