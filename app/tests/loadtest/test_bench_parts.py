@@ -88,7 +88,7 @@ def test_sizes_and_neighbours(bench, monkeypatch):
     monkeypatch.setattr(sockets, "TALK", 10)
     rows = sockets.rows(bench)
     # So few sockets cost less than what one publication more or less does: that may be void.
-    found = believed([row for row in rows if "rise with" not in row.name])
+    found = believed([row for row in rows if "dearest over cheapest" not in row.name])
     assert len(found) == len(rows) - 1
     ours, stock = found["CPU per delivery, 60 sockets"]
     assert 0 < ours < stock

@@ -3,7 +3,6 @@ from dataclasses import replace
 import pytest
 
 from bench.errors import UnlikeWorkError
-from bench.parts import sockets
 from bench.row import Reach, Row, Verdict
 
 
@@ -77,9 +76,3 @@ def test_what_differs_on_purpose_is_told(figure):
     ours = figure(7.0)
     made = row(ours, figure(350.0, work=replace(ours.work, rate=4)), differ=("rate",))
     assert made.differing == ["rate 60 (stock 4)"]
-
-
-@pytest.mark.parametrize(("costs", "percent"), [((4.0, 3.0, 3.6, 3.3), 20), ((4.0, 3.0, 2.0), 0), ((2.0, 3.0), 50)])
-def test_a_rise_is_from_a_smaller_group_to_a_larger_one(costs, percent):
-    """That a delivery of a small group is dearer is not what makes a large one expensive."""
-    assert sockets.rise(costs) == pytest.approx(percent)

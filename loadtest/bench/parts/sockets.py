@@ -16,7 +16,7 @@ from bench.sides import STOCK, WITH_KINDS
 from bench.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator
 
     from bench.context import Bench
     from bench.meter import Meter
@@ -156,27 +156,26 @@ def _figure(side: Side, size: int, samples: list[Sample]) -> Figure:
 
 
 def _flat_row(ours: Found, floor: dict[int, float]) -> Row:
-    """Return by how many percent a larger group's delivery costs more than a smaller one's; `floor` is the kernel's."""
+    """Return by how many percent the dearest size costs more than the cheapest; `floor` is what the kernel takes."""
     figures = [_figure(WITH_KINDS, size, samples) for size, samples in ours.alone.items()]
     void = next((figure.void for figure in figures if figure.void), "")
     medians = [figure.value or 0.0 for figure in figures]
     if not void and min(medians) <= 0:
         void = "a publication to one receiver cost as much as to all of the smallest group: too disturbed to subtract"
-    percent = 0.0 if void else rise(medians)
+    percent = 0.0 if void else _spread(medians)
     sample = Sample(percent, max(figure.generator for figure in figures), void)
     told = _told({figure.work.sockets: figure.value or 0.0 for figure in figures})
-    kernel = rise(tuple(floor.values()))
+    kernel = _spread(floor.values())
     return Row(
-        "sockets", "rise with the group's size, the delivery alone",
+        "sockets", "dearest over cheapest size, the delivery alone",
         Figure(WITH_KINDS.name, "%", figures[-1].work, (sample,)), reach=Reach(FLAT),
         note=f"less what the same publications cost with one receiver; {told}. "
         f"A bare loop of send() over unix sockets, no server around it: {_told(floor)}, dearer by {kernel:.0f} %",
     )  # fmt: skip
 
 
-def rise(costs: Sequence[float]) -> float:
-    """Return by how many percent one is above one that stands before it, at the most; 0 when none is."""
-    return max((later / earlier - 1) * 100 for earlier, later in itertools.combinations_with_replacement(costs, 2))
+def _spread(costs: Collection[float]) -> float:
+    return (max(costs) / min(costs) - 1) * 100
 
 
 def _told(costs: dict[int, float]) -> str:
