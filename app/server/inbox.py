@@ -122,9 +122,10 @@ class Inbox:
             if not waiter.done():  # cancelled
                 waiter.set_result(None)
         if self._handler is not None:
-            details = self._protocol.server.connections[self._protocol]
-            if "application_instance" not in details or details["application_instance"].done():
-                details["application_instance"] = asyncio.get_running_loop().create_task(self._serve())
+            server = self._protocol.server
+            application = server.connections[self._protocol].get("application_instance")
+            if application is None or application.done():
+                server.run_application(self._protocol, self._serve())
 
     def _is_half_empty(self) -> bool:
         return len(self._events or ()) <= PAUSE_AT // 2 and self._bytes <= PAUSE_AT_BYTES // 2

@@ -21,19 +21,22 @@ from server.http import ReplicaHTTPFactory, ReplicaRequest
 from server.inbox import Inbox, is_attached
 from server.lifespan import Lifespan
 from server.ports import Ports
+from server.reaper import Reaper
 from server.sockets import ReplicaSocket
 from server.status import Status
 from server.transport import LEAN
 from server.websocket import ReplicaWebSocket, ReplicaWebSocketFactory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
 CHECK_EVERY = 2
 """Seconds between two looks at the limits of all connections; Daphne's."""
+REAP_EVERY = 1
+"""Seconds between two looks at applications that may have ended; Daphne's."""
 CHECKS = 200
 """Connections that are looked at in a row: 6 ms if each gets a ping."""
 CLOSE_HANDSHAKE_LIMIT = 5
@@ -73,6 +76,7 @@ class Server(DaphneServer):
         self.headers = [(key.encode(), value.encode()) for key, value in self.headers_text]
         self.draining = asyncio.Event()
         self.entrances: list[EntranceFactory] = []
+        self._reaper = Reaper(self)
         self.too_slow = 0
         """Clients that were cut off because they did not read."""
         self._extensions = {"fanout.replica": Status(self).extension()} if name else {}
@@ -134,6 +138,7 @@ class Server(DaphneServer):
             scope["extensions"] = dict(self._extensions)
         if not isinstance(protocol, ReplicaWebSocket):
             queue = super().create_application(protocol, scope)
+            self._reaper.watch(protocol)
             if isinstance(protocol, ReplicaRequest) and queue is not None:
                 task = self.connections[protocol]["application_instance"]
                 task.add_done_callback(partial(_answered, protocol))
@@ -144,8 +149,13 @@ class Server(DaphneServer):
         inbox = Inbox(protocol)
         send = partial(self.handle_reply, protocol)
         application = inbox.run(partial(self.application, scope=scope, receive=inbox.get, send=send))
-        self.connections[protocol]["application_instance"] = asyncio.get_event_loop().create_task(application)
+        self.run_application(protocol, application)
         return inbox
+
+    def run_application(self, protocol: Any, application: Coroutine[Any, Any, None]) -> None:
+        """Run what serves a connection, under Daphne's limits: an exception is logged and closes with 1011."""
+        self.connections[protocol]["application_instance"] = asyncio.get_event_loop().create_task(application)
+        self._reaper.watch(protocol)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """Carry out an ASGI message, when a WebSocket's client has read enough of those before, HTTP's of this one."""
@@ -154,6 +164,16 @@ class Server(DaphneServer):
         await super().handle_reply(protocol, message)
         if isinstance(protocol, ReplicaRequest):
             await protocol.is_read()
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        """Remember when a connection went; its application has some seconds to end."""
+        super().protocol_disconnected(protocol)
+        self._reaper.watch(protocol)
+
+    def application_checker(self) -> None:
+        """Reap applications that have ended, and connections that are gone; called once a second."""
+        self._reaper.look()
+        reactor.callLater(REAP_EVERY, self.application_checker)
 
     def timeout_checker(self) -> None:
         """Keep every connection's limits; called two seconds after the last one is through."""
