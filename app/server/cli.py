@@ -11,6 +11,7 @@ from typing import Any
 
 from daphne.cli import CommandLineInterface
 
+from server import collector
 from server.endpoints import objection
 from server.slot import Slot, SlotError, check_name, claimed
 
@@ -68,7 +69,7 @@ class CommandLine(CommandLineInterface):
         if given.pod:
             # Every pod has a web-1: what tells replicas apart is both.
             name = f"{check_name(given.pod, '--pod')}-{name}" if name else given.pod
-        return Server(**options, name=name, pid_file=given.pid_file, listening=self.claims.close, lifespan=True)
+        return Server(**options, name=name, pid_file=given.pid_file, listening=self._listening, lifespan=True)
 
     def load_asgi_app(self, asgi_app_path: str) -> Any:
         """Return the application, or end with a sentence."""
@@ -88,6 +89,10 @@ class CommandLine(CommandLineInterface):
             if module in sys.modules:  # else it broke while it was imported
                 sys.exit(f"Cannot start: the module {module!r} has no {attribute!r}.")
             raise
+
+    def _listening(self) -> None:
+        self.claims.close()
+        collector.settle()
 
     def _bound(self) -> bool:
         return any(getattr(self.options, name) not in (None, []) for name in BINDINGS)
