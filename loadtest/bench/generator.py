@@ -94,8 +94,7 @@ class Audience:
 
     def publish(self, count: int, rate: float) -> Recording:
         """Publish `count` messages at `rate` a second and record until all have arrived or patience ends."""
-        recording, began = Recording(numbers=range(self._next, self._next + count)), time.monotonic()
-        self._next += count
+        recording, began = self.recording(count), time.monotonic()
         for number in recording.numbers:
             due = began + (number - recording.numbers.start) / rate
             self._record(recording, due)
@@ -105,11 +104,25 @@ class Audience:
         self._await_all(recording)
         return recording
 
+    def recording(self, count: int) -> Recording:
+        """Return an empty recording for the next `count` messages, which `publish_next` publishes one by one."""
+        numbers = range(self._next, self._next + count)
+        self._next += count
+        return Recording(numbers=numbers)
+
+    def publish_next(self, recording: Recording, seconds: float) -> None:
+        """Publish one message of a recording, read for so long, and longer until everybody has it."""
+        due = time.monotonic()
+        self.send(recording.numbers[len(recording.due)])
+        recording.due.append(due)
+        self._record(recording, due + seconds)
+        self._await_all(recording)
+
     def begin(self) -> Recording:
         """Publish one message and read nothing yet."""
-        recording = Recording(due=[time.monotonic()], numbers=range(self._next, self._next + 1))
-        self.send(self._next)
-        self._next += 1
+        recording = self.recording(1)
+        recording.due.append(time.monotonic())
+        self.send(recording.numbers[0])
         return recording
 
     def finish(self, recording: Recording) -> None:
@@ -165,7 +178,8 @@ class Audience:
         return self._before + message(number, self._payload).encode() + self._behind
 
     def _await_all(self, recording: Recording) -> None:
-        wanted = len(recording.numbers) * self.size * len(self._frame(0))
+        """Read until all that was published has arrived, or patience ends."""
+        wanted = len(recording.due) * self.size * len(self._frame(0))
         end = time.monotonic() + PATIENCE
         while recording.arrived < wanted and time.monotonic() < end:
             self._record(recording, time.monotonic() + 0.02)

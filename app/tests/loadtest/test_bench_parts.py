@@ -83,8 +83,6 @@ def test_sizes_and_neighbours(bench, monkeypatch):
     monkeypatch.setattr(sockets, "SIZES", {"ours": (20, 60), "stock": (20, 60)})
     monkeypatch.setattr(sockets, "NEIGHBOURS", (60,))
     monkeypatch.setattr(sockets, "SECONDS", 1)
-    monkeypatch.setattr(sockets, "SMALL_SECONDS", 1)
-    monkeypatch.setattr(sockets, "SMALL_TURNS", 1)
     monkeypatch.setattr(sockets, "TALK", 10)
     rows = sockets.rows(bench)
     # So few sockets cost less than what one publication more or less does: that may be void.

@@ -35,10 +35,6 @@ ONE_A_WRITE = 40.0
 SHARE = {"ours": 40_000, "stock": 1500}
 """Deliveries a second that a side carries with ease, so that nothing queues."""
 SECONDS = 5
-SMALL = 1000
-"""Sockets below which a publication costs more by itself than all that it is delivered to: to tell the two apart, it
-takes more and shorter turns."""
-SMALL_SECONDS, SMALL_TURNS = 2, 4
 LARGE_PUBLICATIONS = {"ours": 10, "stock": 2}
 TALK = 50
 """Messages of the other group, which does not coalesce, while one large publication goes out."""
@@ -93,8 +89,7 @@ def measure(bench: Bench, side: Side, repeats: int) -> Found:
                 members.connect(size - len(members.connections), at_once=AT_ONCE)
                 with closing(Audience(members.connections)) as receivers, closing(Audience(lonely.connections)) as one:
                     rate = rate_of(side, size)
-                    turns = repeats * SMALL_TURNS if size < SMALL else repeats
-                    found.add(size, [_paired(one, receivers, server.meter, rate) for _ in range(turns)])
+                    found.add(size, [_by_turns(one, receivers, server.meter, rate) for _ in range(repeats)])
                     if size in NEIGHBOURS:
                         found.quiet[size], found.delays[size] = _neighbour(server, side, receivers)
                 step.note = f"{statistics.median(sample.value for sample in found.deliveries[size]):.1f} µs"
@@ -106,21 +101,23 @@ def rate_of(side: Side, size: int) -> float:
     return min(ONE_A_WRITE, SHARE[side.name] / size)
 
 
-def _paired(one: Audience, receivers: Audience, meter: Meter, rate: float) -> tuple[float, float, float, str]:
-    """Measure what publications to one cost right before those to many: the machine's pace drifts over minutes."""
-    count = max(1, round(rate * (SMALL_SECONDS if receivers.size < SMALL else SECONDS)))
-    base, _, alone_void = _cpu(one, meter, rate, count)
-    used, share, void = _cpu(receivers, meter, rate, count)
-    return base, used, share, alone_void or void
+def _by_turns(one: Audience, receivers: Audience, meter: Meter, rate: float) -> tuple[float, float, float, str]:
+    """Measure publications to one and to many by turns, so that what else the machine does meets both alike.
 
-
-def _cpu(receivers: Audience, meter: Meter, rate: float, count: int) -> tuple[float, float, str]:
-    """Return CPU seconds for each of `count` publications, the generator's share, and what went wrong."""
+    Returns CPU seconds for each publication to one and to many, the generator's share, and what went wrong.
+    """
+    count, turn = max(1, round(rate * SECONDS)), 1 / rate / 2
+    audiences = one, receivers
+    recordings, used = [audience.recording(count) for audience in audiences], [0.0, 0.0]
     meter.settle()
-    before, load = meter.cpu(), Load()
-    recording = receivers.publish(count, rate)
-    share, used = load.share, meter.cpu() - before
-    return used / count, share, receivers.faults(recording)
+    cpu, load = meter.reader(), Load()
+    for _ in range(count):
+        for which, audience in enumerate(audiences):
+            before = cpu()
+            audience.publish_next(recordings[which], turn)
+            used[which] += cpu() - before
+    faults = [audience.faults(recording) for audience, recording in zip(audiences, recordings, strict=True)]
+    return used[0] / count, used[1] / count, load.share, next(filter(None, faults), "")
 
 
 def _neighbour(server: Server, side: Side, large: Audience) -> tuple[float, list[Sample]]:
