@@ -1,5 +1,9 @@
 """`python -m server` starts one replica."""
 
-from server.cli import CommandLine
+import gc
+
+gc.disable()  # there is no garbage in what is imported; collector.settle() enables it
+
+from server.cli import CommandLine  # noqa: E402 - behind it
 
 CommandLine.entrypoint()

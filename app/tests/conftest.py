@@ -24,6 +24,9 @@ from tests.redises import (  # noqa: F401 - fixtures for all folders
     sentinel_server,
 )
 
+# What is collected stays to the end: to look for garbage in it takes a third of the time. See pytest_runtestloop.
+gc.disable()
+
 # `nohup` ignores SIGHUP, a shell SIGINT for what it runs in the background; programs that a test starts would, too.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -62,6 +65,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         files[item.path] += max([SECONDS.get(mark.name, 0) for mark in item.iter_markers()] + [0.2])
     items.sort(key=lambda item: (-files[item.path], item.path))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop():
+    """Look for garbage in what the tests make, from now on, and in nothing else."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
