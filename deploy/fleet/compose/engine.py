@@ -77,7 +77,7 @@ class Engine:
 
     def absence(self) -> str:
         """Return why no engine can be used, as a sentence; nothing when one answers."""
-        if shutil.which(self.program) is None:
+        if shutil.which(self.program, path=self.environ.get("PATH")) is None:
             return f"There is no `{self.program}` here: install a container engine with Compose, {NATIVE}."
         try:
             self.call("version", "--format", "{{.Server.Version}}", seconds=ANSWER_SECONDS)
