@@ -47,8 +47,8 @@ class Reaper:
                 application.cancel()
             return
         if application is not None:
+            del details["application_instance"]  # first: if to tell it fails, that fails once
             self._tell(protocol, application, is_gone=bool(gone_at))
-            del details["application_instance"]
         if gone_at:
             self._server.connections.pop(protocol, None)
 

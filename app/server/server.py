@@ -172,8 +172,8 @@ class Server(DaphneServer):
 
     def application_checker(self) -> None:
         """Reap applications that have ended, and connections that are gone; called once a second."""
-        self._reaper.look()
         reactor.callLater(REAP_EVERY, self.application_checker)
+        self._reaper.look()
 
     def timeout_checker(self) -> None:
         """Keep every connection's limits; called two seconds after the last one is through."""

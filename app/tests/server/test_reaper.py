@@ -137,6 +137,17 @@ async def test_who_is_cut_by_an_error_is_forgotten_too(server, reaper, connect):
     assert (len(connection.errors), server.connections) == (1, {})
 
 
+async def test_an_error_in_the_telling_holds_nobody_up_for_long(server, reaper, connect):
+    """The connection that can't be told is through with it, and who stands behind it is seen to at the next look."""
+    bad, behind = connect(breaks(ValueError("no"))), connect(breaks(ValueError("no")))
+    bad.handle_exception = lambda _error: 1 / 0
+    await ended(server, bad, behind)
+    with pytest.raises(ZeroDivisionError):
+        reaper.look()
+    reaper.look()
+    assert len(behind.errors) == 1
+
+
 async def test_an_application_may_take_its_time_to_end_but_not_more(server, reaper, connect, caplog):
     """Then it is cancelled, which is said, and the connection is forgotten when that has worked."""
     patient = connect(asyncio.sleep(10 * LIMIT), gone=JUST_NOW)
