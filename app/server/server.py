@@ -170,6 +170,12 @@ class Server(DaphneServer):
         super().protocol_disconnected(protocol)
         self._reaper.watch(protocol)
 
+    def forget(self, protocol: Any) -> None:
+        """Let go of a connection that is gone, and it of its inbox: in a circle they would wait for the collector."""
+        self.connections.pop(protocol, None)
+        if isinstance(protocol, ReplicaWebSocket) and hasattr(protocol, "application_queue"):
+            del protocol.application_queue
+
     def application_checker(self) -> None:
         """Reap applications that have ended, and connections that are gone; called once a second."""
         reactor.callLater(REAP_EVERY, self.application_checker)
@@ -185,7 +191,10 @@ class Server(DaphneServer):
         """Check some, the others when all else on the loop had its turn: ten thousand pings take 0.3 s."""
         for protocol in protocols[:CHECKS]:
             if protocol in self.connections:
-                protocol.check_timeouts()
+                try:
+                    protocol.check_timeouts()
+                except Exception:  # of one connection; all others are seen to
+                    logger.exception("the limits of %r could not be checked", protocol)
         if len(protocols) > CHECKS:
             reactor.callLater(0, self._check_timeouts, protocols[CHECKS:])
         else:

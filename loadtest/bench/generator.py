@@ -110,13 +110,13 @@ class Audience:
         self._next += count
         return Recording(numbers=numbers)
 
-    def publish_next(self, recording: Recording, seconds: float) -> None:
-        """Publish one message of a recording, read for so long, and longer until everybody has it."""
+    def publish_next(self, recording: Recording, seconds: float) -> bool:
+        """Publish one message, read for so long, and longer until all have it; return whether they do at last."""
         due = time.monotonic()
         self.send(recording.numbers[len(recording.due)])
         recording.due.append(due)
         self._record(recording, due + seconds)
-        self._await_all(recording)
+        return self._await_all(recording)
 
     def begin(self) -> Recording:
         """Publish one message and read nothing yet."""
@@ -135,7 +135,8 @@ class Audience:
 
     def faults(self, recording: Recording) -> str:
         """Return what is wrong with what arrived; empty if every receiver got every publication once, in order."""
-        expected = b"".join(map(self._frame, recording.numbers))
+        numbers = recording.numbers[: len(recording.due)]
+        expected = b"".join(map(self._frame, numbers))
         arrived: defaultdict[int, list[bytes]] = defaultdict(list)
         for _, descriptor, data in recording.chunks:
             arrived[descriptor].append(data)
@@ -144,7 +145,7 @@ class Audience:
         if not wrong:
             return ""
         frames = sum(map(len, wrong)) / len(self._frame(0))
-        wanted = len(wrong) * len(recording.numbers)
+        wanted = len(wrong) * len(numbers)
         return f"{len(wrong)} of {self.size} receivers got other than was sent ({frames:.0f} of {wanted} frames)"
 
     def latencies(self, recording: Recording) -> list[float]:
@@ -177,12 +178,13 @@ class Audience:
     def _frame(self, number: int) -> bytes:
         return self._before + message(number, self._payload).encode() + self._behind
 
-    def _await_all(self, recording: Recording) -> None:
-        """Read until all that was published has arrived, or patience ends."""
+    def _await_all(self, recording: Recording) -> bool:
+        """Read until all that was published has arrived, or patience ends; return whether it has arrived."""
         wanted = len(recording.due) * self.size * len(self._frame(0))
         end = time.monotonic() + PATIENCE
         while recording.arrived < wanted and time.monotonic() < end:
             self._record(recording, time.monotonic() + 0.02)
+        return recording.arrived >= wanted
 
     def _record(self, recording: Recording, deadline: float) -> None:
         """Read what arrives until the deadline: this loop's cost is the generator's."""

@@ -91,6 +91,18 @@ def test_a_lost_doubled_changed_or_misordered_frame_is_a_fault(room, monkeypatch
         assert receivers.faults(recording) == told
 
 
+def test_one_after_the_other_they_are_published_until_one_gets_lost(room, monkeypatch):
+    """Whoever publishes one by one is told at once; what was not published is missed nowhere."""
+    monkeypatch.setattr("bench.generator.PATIENCE", 0.5)
+    with audience(room.path, "/", RECEIVERS) as receivers:
+        recording = receivers.recording(10)
+        assert all(receivers.publish_next(recording, 0.01) for _ in range(3))
+        assert receivers.faults(recording) == ""
+        room.fault = "lost"
+        assert [receivers.publish_next(recording, 0.01) for _ in range(7)].count(False) >= 1
+        assert receivers.faults(recording) == f"1 of {RECEIVERS} receivers got other than was sent (9 of 10 frames)"
+
+
 def test_a_keepalive_ping_is_no_fault(room):
     """It is nobody's publication."""
     with audience(room.path, "/", RECEIVERS) as receivers:
