@@ -110,12 +110,12 @@ class Audience:
         self._next += count
         return Recording(numbers=numbers)
 
-    def publish_next(self, recording: Recording, seconds: float) -> bool:
-        """Publish one message, read for so long, and longer until all have it; return whether they do at last."""
+    def publish_next(self, recording: Recording, until: float) -> bool:
+        """Publish one message now, read until then, and longer until all have it; return whether they do at last."""
         due = time.monotonic()
         self.send(recording.numbers[len(recording.due)])
         recording.due.append(due)
-        self._record(recording, due + seconds)
+        self._record(recording, until)
         return self._await_all(recording)
 
     def begin(self) -> Recording:
