@@ -2,16 +2,22 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from websockets.asyncio.server import broadcast, unix_serve
 
 from bench.errors import BenchError
 from bench.generator import Audience, audience, crowd, dump, message, round_trips
+from bench.meter import Meter
+from bench.parts import sockets
 
 RECEIVERS = 5
+HELD_UP = 0.1
+"""Seconds that a slow room takes for each message."""
 
 
 class Room:
@@ -29,10 +35,12 @@ class Room:
             await self.send(text)
 
     async def send(self, text):
+        if self.fault == "slow":
+            await asyncio.sleep(HELD_UP)
         victim, others = self.members[1], [member for member in self.members if member is not self.members[1]]
         broadcast(others, text)
         match self.fault if self.count == 5 else "none":
-            case "none":
+            case "none" | "slow":
                 await victim.send(text)
             case "doubled":
                 await victim.send(text)
@@ -102,6 +110,26 @@ def test_one_after_the_other_they_are_published_until_one_gets_lost(room, monkey
         room.fault = "lost"
         assert [receivers.publish_next(recording, time.monotonic() + 0.01) for _ in range(7)].count(False) >= 1
         assert receivers.faults(recording) == f"1 of {RECEIVERS} receivers got other than was sent (9 of 10 frames)"
+
+
+@pytest.mark.parametrize(("late", "is_void"), [(sockets.LATE, True), (1000, False)])
+def test_turns_that_took_much_longer_are_void(room, monkeypatch, late, is_void):
+    """They would have been at another rate than the row tells."""
+    monkeypatch.setattr(sockets, "SECONDS", 0.2)
+    monkeypatch.setattr(sockets, "LATE", late)
+    with audience(room.path, "/", RECEIVERS) as receivers:
+        room.fault = "slow"
+        *_, fault = sockets.by_turns(receivers, receivers, Meter(os.getpid()), rate=20)
+    assert ("publications/s went out of 20" if is_void else "") == fault.lstrip("0123456789. ")
+
+
+def test_the_generator_is_judged_by_its_own_turns(room, monkeypatch):
+    """One that is busy all the time is told as busy, not as half of that since two audiences have turns."""
+    monkeypatch.setattr(sockets, "SECONDS", 0.2)
+    monkeypatch.setattr(sockets, "time", SimpleNamespace(monotonic=time.monotonic, process_time=time.monotonic))
+    with audience(room.path, "/", RECEIVERS) as receivers:
+        _, _, share, _ = sockets.by_turns(receivers, receivers, Meter(os.getpid()), rate=20)
+    assert share == pytest.approx(1, abs=0.1)
 
 
 def test_a_keepalive_ping_is_no_fault(room):

@@ -13,6 +13,9 @@ from fleet.progress import Progress
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
+PATIENT = 20
+"""How much longer what is judged may take here: other tests run beside it, and a held up machine voids a figure."""
+
 
 @pytest.fixture(scope="module")
 def bench():
@@ -73,6 +76,7 @@ def test_end_to_end(bench, monkeypatch):
     monkeypatch.setattr(edge, "REPLICAS", (2,))
     monkeypatch.setattr(edge, "TARGET", 800)
     monkeypatch.setattr(edge, "OFFERED", {"ours": (400, 800), "stock": (80,)})
+    monkeypatch.setattr(edge, "KEEPS_UP", PATIENT * edge.KEEPS_UP)
     found = believed(edge.rows(bench))
     assert found["deliveries/s through nginx, 2 replicas"] == (800, 80)
     assert found["latency p50 at 800 deliveries/s, 2 replicas"][0] > 0
@@ -84,6 +88,7 @@ def test_sizes_and_neighbours(bench, monkeypatch):
     monkeypatch.setattr(sockets, "NEIGHBOURS", (60,))
     monkeypatch.setattr(sockets, "SECONDS", 1)
     monkeypatch.setattr(sockets, "TALK", 10)
+    monkeypatch.setattr(sockets, "LATE", PATIENT * sockets.LATE)
     rows = sockets.rows(bench)
     # So few sockets cost less than what one publication more or less does: that may be void.
     found = believed([row for row in rows if "dearest over cheapest" not in row.name])

@@ -85,15 +85,37 @@ async def test_a_connection_that_only_waits_is_not_looked_at(server, reaper, con
 
 def test_a_server_looks_no_further_than_its_reaper():
     """Daphne's own look at all connections, each second, is gone."""
-    code = """
+    run("""
 from server.server import Server
 server = Server(None, endpoints=["tcp:0"])
 server.connections = {object(): None}  # to look at this would raise
 server.application_checker()
-"""
+""")
+
+
+def test_limits_that_can_not_be_kept_are_told_and_hold_nobody_up():
+    """Of one connection: those behind it are looked at, and all of them again."""
+    told = run("""
+from server.server import Server, reactor
+class Connection:
+    def __init__(self, name): self.name = name
+    def __repr__(self): return self.name
+    def check_timeouts(self): print(self.name, 1 / (self.name != "bad"))
+server = Server(None, endpoints=["tcp:0"])
+server.connections = {Connection(name): {} for name in ("before", "bad", "behind")}
+server.timeout_checker()
+print([call.func == server.timeout_checker for call in reactor.getDelayedCalls()])
+""")
+    assert told.stdout.splitlines() == ["before 1.0", "behind 1.0", "[True]"]
+    assert "the limits of bad could not be checked" in told.stderr
+
+
+def run(code):
+    """Run code in a process of its own: a server brings Twisted's reactor along."""
     command, environ = [sys.executable, "-c", code], clean_environment(PYTHONPATH=str(APP))
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    return done
 
 
 async def test_an_idle_one_that_gets_work_again_is_reaped_again(server, reaper, connect, caplog):

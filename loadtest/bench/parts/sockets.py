@@ -94,7 +94,7 @@ def measure(bench: Bench, side: Side, repeats: int) -> Found:
                 members.connect(size - len(members.connections), at_once=AT_ONCE)
                 with closing(Audience(members.connections)) as receivers, closing(Audience(lonely.connections)) as one:
                     rate = rate_of(side, size)
-                    found.add(size, [_by_turns(one, receivers, server.meter, rate) for _ in range(repeats)])
+                    found.add(size, [by_turns(one, receivers, server.meter, rate) for _ in range(repeats)])
                     if size in NEIGHBOURS:
                         found.quiet[size], found.delays[size] = _neighbour(server, side, receivers)
                 step.note = f"{statistics.median(sample.value for sample in found.deliveries[size]):.1f} µs"
@@ -106,7 +106,7 @@ def rate_of(side: Side, size: int) -> float:
     return min(ONE_A_WRITE, SHARE[side.name] / size)
 
 
-def _by_turns(one: Audience, many: Audience, meter: Meter, rate: float) -> tuple[float, float, float, str]:
+def by_turns(one: Audience, many: Audience, meter: Meter, rate: float) -> tuple[float, float, float, str]:
     """Measure publications to one and to many by turns, so that what else the machine does meets both alike.
 
     Returns CPU seconds for each publication to one and to many, the generator's share in those to many, and what went
