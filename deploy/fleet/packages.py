@@ -64,7 +64,7 @@ def require(program: str) -> str:
     """Return the path of a program that was installed before. Raise FleetError when it is gone."""
     if found := find(program):
         return found
-    raise FleetError(advice([PACKAGES[program]]))
+    raise FleetError(advice([PACKAGES[program]], privilege()))
 
 
 def ensure(programs: tuple[str, ...], progress: Progress) -> None:
@@ -80,20 +80,21 @@ def install(packages: list[str], progress: Progress) -> None:
     """Install packages without what they only recommend and without starting anything."""
     rights = privilege()
     if rights is None or find("apt-get") is None:
-        raise FleetError(advice(packages))
+        raise FleetError(advice(packages, rights))
     with progress.step(f"install {', '.join(packages)}"), _no_service_starts(rights):
         _apt_get(rights, packages, "update")
         _apt_get(rights, packages, "install", "--yes", "--no-install-recommends", *packages)
 
 
-def advice(packages: list[str]) -> str:
-    """Return the sentence for somebody who has to install them by hand."""
+def advice(packages: list[str], rights: list[str] | None) -> str:
+    """Return the sentence for somebody who has to install them by hand; `rights` as `privilege` has them."""
     names = " ".join(packages)
     verb = "is" if len(packages) == 1 else "are"
+    why = " and this account may not install" if rights is None else ""
     command = f"sudo apt-get update && sudo apt-get install --no-install-recommends {names}"
     if find("apt-get") is None:
         command = f"the package manager of this system for {names}"
-    return f"{' and '.join(packages)} {verb} not installed and this account may not install: run {command}, then again."
+    return f"{' and '.join(packages)} {verb} not installed{why}: run {command}, then again."
 
 
 def privilege() -> list[str] | None:

@@ -35,8 +35,12 @@ class Meter:
         return lambda: sum(map(time.clock_gettime, clocks))
 
     def memory(self) -> int:
-        """Return the bytes that would be free if the server ended (unique set size)."""
-        return sum(process.memory_full_info().uss for process in self._tree())
+        """Return the bytes that the server's processes hold without a file behind them.
+
+        Not the unique set size: a library's pages leave it while any other process maps them too.
+        """
+        maps = (region for process in self._tree() for region in process.memory_maps())
+        return sum(region.anonymous + region.swap for region in maps)
 
     def settle(self) -> None:
         """Wait until the server has nothing to do."""

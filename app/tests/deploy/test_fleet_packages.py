@@ -88,6 +88,15 @@ def test_who_may_not_install_is_told_the_command(machine):
     assert machine.ran == []
 
 
+@pytest.mark.parametrize("rights", [[], None])
+def test_a_program_that_is_gone_is_told_as_that(machine, rights):
+    """Where nothing is installed any more; what this account may not do is said only where it may not."""
+    machine.rights = rights
+    with pytest.raises(FleetError, match="nginx is not installed") as caught:
+        packages.require("nginx")
+    assert ("may not install" in str(caught.value)) == (rights is None)
+
+
 def test_another_distribution_is_told_the_names(machine):
     """Without apt-get the packages are named."""
     machine.programs.clear()

@@ -34,6 +34,28 @@ def test_cpu_and_memory_of_the_whole_tree_count(worker):
     assert meter.memory() > 50 << 20
 
 
+def test_what_others_read_too_moves_no_memory(tmp_path):
+    """A file that is mapped, as libraries are, is nobody's own: a second reader changes nothing."""
+    (tmp_path / "library").write_bytes(b"x" * (20 << 20))
+    code = """
+import mmap, sys
+with open(sys.argv[1]) as file:
+    pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+sum(pages[::4096])
+print("up", flush=True)
+sys.stdin.read()
+"""
+    readers, found = [], []
+    for _ in range(2):
+        command = [sys.executable, "-c", code, str(tmp_path / "library")]
+        readers.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        assert readers[-1].stdout.readline() == b"up\n"
+        found.append(Meter(readers[0].pid).memory())
+    for reader in readers:
+        reader.communicate(timeout=20)
+    assert abs(found[1] - found[0]) < 1 << 20
+
+
 def test_a_settled_process_uses_nothing(worker):
     """`settle` returns when nothing is left to do."""
     meter = Meter(worker.pid)
