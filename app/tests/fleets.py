@@ -4,9 +4,7 @@ import contextlib
 import functools
 import json
 import os
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +16,7 @@ import pytest
 from fleet.environment import MARK
 from fleet.options import REPOSITORY, VARIABLES
 from fleet.unix import get_json
+from tests.ports import a_free_port
 
 MAKE_SECONDS = 100
 NOT_OURS = (*VARIABLES, "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONPATH")
@@ -142,19 +141,6 @@ def clean_environment() -> dict[str, str]:
     return {
         name: value for name, value in os.environ.items() if name not in NOT_OURS and not name.startswith("FANOUT_")
     }
-
-
-def a_free_port() -> int:
-    """Return a port outside the range of outgoing connections, one of which could take it at any moment."""
-    while True:
-        port = random.randint(20000, 32000)  # noqa: S311  # no secret
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 @functools.cache

@@ -48,10 +48,13 @@ def explode(connection, data, ask):
 
 
 def bystander(ask):
-    """Have another client ask for a status: it has to be quick."""
-    began = time.monotonic()
-    assert ask() == 200
-    assert time.monotonic() - began < BYSTANDER_SECONDS * slowed()
+    """Have another client ask for a status: it has to be quick, not thrice in a row a busy machine's fault."""
+    took = []
+    while not took or (took[-1] >= BYSTANDER_SECONDS and len(took) < 3):
+        began = time.monotonic()
+        assert ask() == 200
+        took.append(time.monotonic() - began)
+    assert took[-1] < BYSTANDER_SECONDS * slowed(), took
 
 
 def are_cut_off(connect, begun, ask, *, count, trickles):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fleet.packages import find
-from tests.fleets import a_free_port
+from tests.ports import a_free_port
 from tests.redis_servers import eventually
 from tests.redises import a_folder
 

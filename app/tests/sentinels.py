@@ -9,7 +9,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from fleet import redis_accounts
-from tests.fleets import a_free_port
+from tests.ports import a_free_port
 from tests.redis_servers import STOP_SECONDS, RedisServer, eventually, program
 
 FAILOVER_SECONDS = 40

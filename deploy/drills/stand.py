@@ -36,7 +36,7 @@ COMMAND_SECONDS = 180.0
 """A rolling restart past a replica that hangs takes 40 s more than one that drains."""
 SEEN_SECONDS = 60.0
 """Until Prometheus has found everything, on a busy machine."""
-LOWEST_PORT, HIGHEST_PORT = 20_000, 32_000
+LOWEST_PORT, HIGHEST_PORT = 31_000, 32_000
 """Outside the range of outgoing connections, one of which could take a port at any moment."""
 PUBLISH = "import fanout\nfor _ in range({times}): fanout.publish({group!r}, {data!r})"
 SAID_LINES = 15

@@ -92,7 +92,9 @@ async def until_closed(client):
     """What a client still reads, up to the end of its connection."""
     with contextlib.suppress(ConnectionClosed):
         while True:
-            yield await client.recv()
+            async with asyncio.timeout(SECONDS):
+                message = await client.recv()
+            yield message
 
 
 async def test_killed_replicas_lose_and_double_nothing(own_fleet):

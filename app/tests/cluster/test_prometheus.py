@@ -11,8 +11,8 @@ from websockets.sync.client import connect
 
 from drills import traffic
 from drills.prometheus import Observer, Prometheus
-from tests.fleets import a_free_port
 from tests.panels import DASHBOARDS, panels, queries
+from tests.ports import a_free_port
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -15,7 +15,8 @@ from fleet.compose.engine import Engine, EngineError
 from fleet.compose.project import Project, defaults
 from fleet.options import REPOSITORY
 from fleet.state import Run
-from tests.fleets import WATCH, Fleet, a_free_port, clean_environment
+from tests.fleets import WATCH, Fleet, clean_environment
+from tests.ports import a_free_port
 
 MAKE_SECONDS = 500
 """For a start on a machine that does other things beside it."""

@@ -12,9 +12,9 @@ from fleet.compose import secrets
 from fleet.compose.project import Project
 from tests.busy import slowed
 from tests.cluster.clients import await_that
-from tests.fleets import a_free_port
 from tests.loadtest.locusts import eventually
 from tests.loadtest.pages import Page
+from tests.ports import a_free_port
 
 pytestmark = [pytest.mark.compose, pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -23,12 +23,13 @@ def ada(db, quick):  # noqa: F811
 
 @pytest.fixture
 def later(monkeypatch):
-    """Let time pass."""
+    """Let time pass, which stands still from now on."""
     now = attempts.timezone.now()
 
     def go(**span):
         monkeypatch.setattr(attempts.timezone, "now", lambda: now + dt.timedelta(**span))
 
+    go()
     return go
 
 

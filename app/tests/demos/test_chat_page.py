@@ -490,6 +490,13 @@ async def test_a_message_waits_for_a_server_that_is_unavailable(enter):
     await room.page.wait_for_function("() => document.getElementById('composer-error').textContent === ''")
 
 
+COUNTDOWN = """
+globalThis.countdown = [];  // all that has stood there: a busy machine looks too late for some
+new MutationObserver(() => countdown.push(document.getElementById("countdown")?.textContent ?? ""))
+  .observe(document, { subtree: true, childList: true, characterData: true });
+"""
+
+
 @pytest.mark.slow
 async def test_the_wait_is_counted_down_and_can_be_cut_short(enter):
     """After 'try again later' the page says when it will, and a button tries at once."""
@@ -498,13 +505,14 @@ async def test_the_wait_is_counted_down_and_can_be_cut_short(enter):
     async def without_chance(page):
         await server.prepare(page)
         await page.add_init_script("Math.random = () => 0.99")
+        await page.add_init_script(COUNTDOWN)
 
     room = await enter(prepare=without_chance)
     await room.is_line("open")
     await server.close(1013)
     await room.page.get_by_text("Connection lost. Trying again").wait_for()
-    await room.page.locator("#countdown", has_text="in 4 s").wait_for()
-    await room.page.locator("#countdown", has_text="in 3 s").wait_for()
+    await room.page.wait_for_function("() => countdown.some((text) => text.includes('in 3 s'))")
+    assert await room.page.evaluate("countdown.some((text) => text.includes('in 4 s'))")
     assert await room.page.inner_text("#answered") == "last answered by"
     await room.page.get_by_role("button", name="Try now").click()
     await room.is_line("open")

@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from fanout.viewers import HOLDS
+from tests.busy import slowed
 from tests.replicas import LIMIT
 
 FIGURES = {"connections", "publications", "deliveries", "cpu", "cpu_seconds", "lag", "memory"}
@@ -70,7 +71,8 @@ async def test_a_viewer_sees_every_replica_and_its_figures(replicas):
         begun, count = asyncio.get_running_loop().time(), 0
         while asyncio.get_running_loop().time() - begun < 2:
             count += json.loads(await client.recv())["data"]["replica"] == "web-2"
-        assert 5 <= count <= 21, "ten a second, fewer on a busy machine"
+        busy = slowed()
+        assert 5 / busy <= count <= 21 * busy, "ten a second; fewer, or with others that had waited, on a busy machine"
 
 
 @pytest.mark.slow

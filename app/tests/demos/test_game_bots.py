@@ -12,6 +12,7 @@ from demos.game.arena import HEIGHT, SPEED, WIDTH
 from demos.game.bots import PACE, Bot, Fleet, Gems
 from demos.game.rounds import AT_ONCE, round_at
 from demos.game.walker import Walker
+from tests.busy import slowed
 from tests.fleets import clean_environment
 
 MANAGE = Path(__file__).resolve().parents[2] / "manage.py"
@@ -91,14 +92,17 @@ def test_cpu_is_counted_of_replicas_that_were_there_throughout():
 @pytest.mark.cluster
 @pytest.mark.slow
 def test_bots_play_and_the_cost_of_a_player_is_printed(fleet):
-    """Through nginx, on whichever replicas; nothing they do is refused, and the figure is plausible."""
+    """Through nginx, on whichever replicas; nothing they do is refused, and a figure is told.
+
+    It is no more than a difference here: what the replicas did before is taken off, and other tests run beside.
+    """
     code, said = bots(6, "--url", fleet.base_url, "--arena", "bots", "--seconds", 3)
     assert code == 0, said
     steps = int(re.search(r"6 players for 3 s: (\d+) steps a second \(asked for 120\)", said)[1])
-    assert 20 <= steps <= 130, said
+    assert 20 / slowed() <= steps <= 130, said
     assert "refused" not in said
     cost = float(re.search(r"(-?[\d.]+) ms a second per player", said)[1])
-    assert 0 < cost < 200, said
+    assert cost < 200, said
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from fleet.progress import Progress
 from tests.cluster.clients import await_that
 from tests.fleets import Fleet, clean_environment
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 QUICK = {"redis-down": ("RedisDown",), "nginx-down": ("FanoutUnreachable",), "redis-full": ()}
 """With the alerts beside the drill's first one that do not make it much longer."""

@@ -58,7 +58,7 @@ def test_a_load_of_ones_own(fleet):
     assert found["verdict"] == "proved"
     assert sum(kind["users"] for kind in found["kinds"]) == 30
     assert {kind["name"] for kind in found["kinds"]} == {"BigRoomUser", "RoomUser"}
-    assert sum(second["published"] for second in found["timeline"]) == pytest.approx(160, rel=0.3)
+    assert sum(second["published"] for second in found["timeline"]) == pytest.approx(160, rel=0.6)
 
 
 @pytest.mark.slow
@@ -66,14 +66,14 @@ def test_a_fleet_is_started_where_none_runs(unstarted):
     """It is said, and the fleet runs on."""
     unstarted.make("up", PORT=unstarted.port, REPLICAS=2)
     unstarted.make("down")
-    done = unstarted.make("load", USERS=20, DURATION=2, ARGS="--p99 10000")
+    done = unstarted.make("load", USERS=20, DURATION=5, ARGS="--p99 10000")
     assert "Nothing runs: starting a fleet first." in done.stdout
     assert unstarted.is_ready("web-1")
 
 
 def test_a_verdict_is_the_exit_code_of_make(fleet):
     """A limit that nothing can keep: make fails, and the reason is the last thing that is told."""
-    done = fleet.make("load", check=False, USERS=20, DURATION=2, ARGS="--p99 1")
+    done = fleet.make("load", check=False, USERS=20, DURATION=4, ARGS="--p99 1")
     assert done.returncode != 0
     assert result(fleet)["verdict"] == "broken"
     assert "more than the limit of 1 ms" in done.stderr

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from fanout import close_codes
 from fleet.descriptors import Limits
-from tests.misbehaving import BYSTANDER_SECONDS
+from tests.misbehaving import bystander
 from tests.replicas import APP, LIMIT
 
 MOST = 6
@@ -198,7 +198,9 @@ async def test_the_groups_of_the_proof_have_the_limits_of_all(replicas, address)
     async with asyncio.timeout(LIMIT), client(replicas[0], address) as socket:
         large = {**value, "message": "x" * 4097}
         assert (await ask(socket, type="publish", group=group, data=large))["code"] == "too_large"
-        told = [(await ask(socket, type="publish", group=group, data=value)).get("code") for _ in range(150)]
+        for _ in range(150):  # at once: one after the other they might come slowly enough
+            await socket.send(json.dumps({"type": "publish", "group": group, "data": value}))
+        told = [json.loads(await socket.recv()).get("code") for _ in range(150)]
         assert told[0] is None
         assert "too_fast" in told
 
@@ -213,9 +215,7 @@ def test_half_open_connections_are_carried_by_nginx(make_edge):
     count = min(HALF_OPEN, hard - 1000)
 
     def is_served():
-        began = time.monotonic()
-        assert edge.request("/")[0] == 200
-        assert time.monotonic() - began < BYSTANDER_SECONDS
+        bystander(lambda: edge.request("/")[0])
 
     def held():
         workers = psutil.Process(edge.process.pid).children()

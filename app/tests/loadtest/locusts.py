@@ -49,12 +49,9 @@ def environment(fleet=None):
 
 def run(folder, *words, fleet=None, seconds=SECONDS):
     """Run the proof headless to its end."""
-    command = [*LOCUST, *QUIET, "--report", str(folder), *map(str, words)]
-    done = subprocess.run(
-        command, cwd=folder, env=environment(fleet), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, timeout=seconds, check=False,
-    )  # fmt: skip
-    return Run(done.returncode, done.stdout, folder)
+    with started(folder, *QUIET, *words, fleet=fleet) as (process, log):
+        code = process.wait(seconds)
+    return Run(code, log.read_text(), folder)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from proof.faults.lane import Faults
 from proof.faults.pieces import Frames
 from proof.faults.proxy import Address, Proxy
 from proof.judgement.result import Result
-from tests.fleets import a_free_port
+from tests.ports import a_free_port
 from tests.redis_servers import RedisServer
 from tests.replicas import Process, Starter
 

@@ -63,6 +63,7 @@ def test_event_streams(bench, monkeypatch):
 def test_a_storm(bench, monkeypatch):
     """Every handshake is counted, and a small storm is answered with 101."""
     monkeypatch.setattr(storm, "HANDSHAKES", 60)
+    monkeypatch.setattr(storm, "AT_ONCE_SECONDS", PATIENT * storm.AT_ONCE_SECONDS)
     failed, lasted = storm.rows(bench)
     assert failed.ours.value == 0
     assert "60 x 101" in failed.note

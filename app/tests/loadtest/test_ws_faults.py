@@ -5,7 +5,7 @@ import pytest
 from tests.fleets import Fleet
 from tests.loadtest.locusts import SMALL, Run, eventually, has_spawned, run, started
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(300)]
 
 SECONDS_FOR_THE_END = 60
 

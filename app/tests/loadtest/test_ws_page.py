@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from tests.fleets import a_free_port
 from tests.loadtest.locusts import PATIENCE, Run, eventually, started
 from tests.loadtest.pages import Page
+from tests.ports import a_free_port
 
 pytestmark = pytest.mark.cluster
 

@@ -9,8 +9,8 @@ import threading
 import pytest
 from websockets.utils import accept_key
 
-from tests.fleets import a_free_port
 from tests.loadtest.locusts import LOCUST, PATIENCE, SMALL, Run, run
+from tests.ports import a_free_port
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -2,7 +2,6 @@ import gzip
 import http.client
 import http.server
 import json
-import random
 import socket
 import socketserver
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 
 from fleet import nginx, packages
 from tests import certificates
+from tests.ports import a_free_port
 from tests.replicas import start  # noqa: F401  # a fixture
 
 PAGE = "x" * 4096
@@ -144,18 +144,6 @@ class Edge:
         """Return the access log, whole lines."""
         lines = (self.folder / "access.log").read_text().splitlines()
         return [json.loads(line) for line in lines]
-
-
-def a_free_port():
-    """Return a port outside the range of outgoing connections, which could take it at any moment."""
-    while True:
-        port = random.randint(20000, 32000)  # noqa: S311  # no secret
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def values(folder, port, **changes):

@@ -9,8 +9,9 @@ import time
 import pytest
 
 from tests.busy import slowed
+from tests.ports import a_free_port
 
-from .conftest import Replica, a_free_port
+from .conftest import Replica
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 

@@ -8,7 +8,7 @@ import pytest
 from config.headers import DEFAULTS
 from fleet import nginx
 from tests import certificates
-from tests.nginx.conftest import a_free_port
+from tests.ports import a_free_port
 
 LIMIT = 30
 NAMES = sorted(name.decode() for name in DEFAULTS)

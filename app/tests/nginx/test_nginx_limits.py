@@ -5,11 +5,14 @@ import http.client
 import ipaddress
 import json
 import random
+import time
 
 from fanout.limits.bounds import counted_address
 from fleet.limits import NETWORKS, NONE, ClientLimits
 
 HANDSHAKE = {"Connection": "Upgrade", "Upgrade": "websocket"}
+LIMIT = 10
+"""Seconds."""
 PAIRS = 60
 KNOWN = (
     (("2001:0db8:0:0:1::", "2001:db8::1"), ("2001:0db8:0:0:1::", "2001:db8:0:1::")),
@@ -29,6 +32,14 @@ def stream(edge, **headers):
         yield connection.getresponse().status
 
 
+def soon_200(edge):
+    """Ask until there is room: each worker of nginx has to see by itself that its client has gone."""
+    deadline = time.monotonic() + LIMIT
+    while (status := edge.request("/")[0]) != 200 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return status == 200
+
+
 def test_one_address_has_so_many_connections(make_edge):
     """Beyond, 429 with a sentence: problem details for programs, a page for people; when one has gone there is room."""
     edge = make_edge(limits=FEW)
@@ -42,7 +53,7 @@ def test_one_address_has_so_many_connections(make_edge):
         status, headers, body = edge.request("/", headers={"Accept": "text/html"})
         assert (status, headers["Content-Type"]) == (429, "text/html; charset=utf-8")
         assert b"FANOUT_CONNECTIONS_PER_ADDRESS" in body
-    assert edge.request("/")[0] == 200
+    assert soon_200(edge), "there is no room although all have gone"
 
 
 def test_who_says_to_have_another_address_is_not_believed(make_edge):

@@ -93,7 +93,7 @@ async def probed(monkeypatch):
     monkeypatch.setattr(readiness, "get_channel_layer", lambda: layer)
     monkeypatch.setattr(readiness, "schema_state", schema_state)
     monkeypatch.setattr(readiness, "PROBE_EVERY", 0)
-    monkeypatch.setattr(readiness, "PROBE_LIMIT", 0.05)
+    monkeypatch.setattr(readiness, "PROBE_LIMIT", 0.2)
     probe = Readiness("web-1")
     probe.start()
 

@@ -148,7 +148,7 @@ async def test_who_reads_slowly_gets_all_that_an_application_sends(server, slow)
     for expected, frame in zip(range(200), reader.frames(chunk=16 * KIB), strict=False):
         assert number_of(frame.data) == expected
         if expected in (20, 100):
-            await asyncio.sleep(2)
+            await asyncio.sleep(1)
 
 
 @pytest.fixture(scope="module")

@@ -288,8 +288,11 @@ async def test_a_request_in_two_parts_is_answered_as_in_one(servers):
 async def test_a_frame_that_comes_before_the_answer_waits_for_it(servers):
     """In a second packet, while the application still thinks: stock and ours hand it over when it has accepted."""
     cases = [((head("/late"), frame(1, b"early")), {"pause": 0.1})]
-    stock, ours = [(await all_answers(server, cases))[0] for server in servers]
-    assert b"early" in stock
+    for _ in range(5):  # stock forgets a frame that it reads together with the request, as when it was held up
+        stock, ours = [(await all_answers(server, cases))[0] for server in servers]
+        assert b"early" in ours
+        if b"early" in stock:
+            break
     assert stock == ours
 
 

@@ -228,10 +228,11 @@ def test_a_malformed_request_is_refused_and_the_connection_ends(server, bomb):
 
 
 @pytest.fixture
-def hasty(scripted):
-    """A replica that gives a request one second instead of a minute."""
+def hasty(scripted, request):
+    """A replica that gives a request one second instead of a minute, or as many as the test says."""
+    seconds = getattr(request, "param", 1)
     (scripted.folder / "hasty.py").write_text(
-        "import server.channel\nfrom scripted import application\nserver.channel.SECONDS = 1\n"
+        f"import server.channel\nfrom scripted import application\nserver.channel.SECONDS = {seconds}\n"
     )
     return scripted.replica("hasty:application")
 
@@ -275,6 +276,7 @@ def test_an_answer_that_is_read_slowly_arrives_whole(server):
     assert len(first) + len(rest) == 2048 << 16
 
 
+@pytest.mark.parametrize("hasty", [3], indirect=True)
 def test_a_long_body_that_gets_on_is_taken(hasty):
     """The limit is for who makes no progress, not for the whole upload."""
     size = 40
@@ -283,7 +285,7 @@ def test_a_long_body_that_gets_on_is_taken(hasty):
         connection.sendall(head.encode())
         for _ in range(size):
             connection.sendall(b"x" * (1 << 16))
-            time.sleep(0.05)
+            time.sleep(0.1)
         assert b'"body": %d' % (size << 16) in everything(connection)
 
 

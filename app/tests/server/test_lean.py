@@ -71,7 +71,7 @@ def test_a_socket_that_is_too_old_is_closed(serve):
 
 async def test_who_answers_pings_stays_and_who_does_not_is_cut(serve):
     """Pings go out when nothing comes in; a missing pong ends the connection, a pong keeps it."""
-    server = serve("--ping-interval", "1", "--ping-timeout", "1")
+    server = serve("--ping-interval", "1", "--ping-timeout", "3")
     async with asyncio.timeout(LIMIT), server.websocket() as alive:
         with asked(server) as dead:
             said = await asyncio.to_thread(all_of, dead)
@@ -122,7 +122,7 @@ def test_who_is_not_answered_yet_is_not_read(scripted):
     """A client that talks before the answer to its upgrade is stopped by its own socket."""
     replica = scripted.replica(APPLICATION, "--websocket_connect_timeout", str(LIMIT))
     with asked(replica, "/never") as connection:
-        connection.settimeout(1)
+        connection.settimeout(3)
         sent, piece = 0, b"\0" * 65536
         with contextlib.suppress(TimeoutError):
             while sent < 64 << 20:

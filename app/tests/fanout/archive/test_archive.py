@@ -54,8 +54,8 @@ async def test_what_is_published_has_a_row_in_time(kind, crew_of, own_redis, red
     await publish(layer, "game.main", "no archive", history=History())
     assert await asyncio.to_thread(crew.archived, len(expected)) == expected
     assert time.monotonic() - began < PROMISED * slowed()
-    await asyncio.to_thread(eventually, crew.is_ready, "it is ready")
-    assert crew.status()["jobs"]["archive"] == {"lag": 0.0, "groups_waiting": 0, "copied": len(expected), "lost": 0}
+    idle = {"lag": 0.0, "groups_waiting": 0, "copied": len(expected), "lost": 0}
+    await asyncio.to_thread(eventually, lambda: crew.is_ready() and crew.status()["jobs"]["archive"] == idle, str(idle))
     numbers = sorted(number for group, *_, number in crew.database.rows() if group == two)
     assert numbers == list(range(1, 401))
 

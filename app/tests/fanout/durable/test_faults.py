@@ -12,6 +12,7 @@ from fanout.durable.feed import LOST
 from fanout.errors import Unavailable
 from fanout.hub import Hub
 from fanout.layers import RedisChannelLayer
+from tests.busy import within
 from tests.fanout.clients import Client, Hopper, delivered, kept, publish
 from tests.redis_servers import RedisServer
 from tests.redises import started
@@ -275,7 +276,7 @@ async def test_a_paused_redis_loses_nothing(replicas, own_redis):
     await publish(replicas[1], "kept.a", range(3))
     own_redis.pause()
     try:
-        async with asyncio.timeout(2.5):
+        async with within(2.5):
             with pytest.raises(Unavailable, match="again"):
                 await replicas[1].publish("kept.a", "unknown", key="k")
     finally:

@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 from fanout import api, jobs, policy
 from fanout.errors import BadData
 from fanout.http.endpoints import route_of
-from tests.fleets import a_free_port
+from tests.ports import a_free_port
 from tests.redis_servers import eventually
 from tests.replicas import APP, LIMIT, clean_environment, folder, start  # noqa: F401 - fixtures
 

@@ -24,6 +24,11 @@ KEPT = 30
 SHORT = History(size=KEPT, age=3600, archived=True)
 
 
+def has_copied_all(status):
+    """Whether a worker has nothing to copy; not, as long as it does not answer."""
+    return status is not None and status["jobs"]["archive"]["groups_waiting"] == 0
+
+
 class Fleet:
     """A replica and, when a test wants it, a worker; one Redis, one database."""
 
@@ -46,7 +51,7 @@ class Fleet:
         try:
             eventually(lambda: (get_json(path, "/readyz") or {}).get("status") == "ready", "the worker is ready")
             yield
-            eventually(lambda: get_json(path, "/readyz")["jobs"]["archive"]["groups_waiting"] == 0, "all is copied")
+            eventually(lambda: has_copied_all(get_json(path, "/readyz")), "all is copied")
         finally:
             worker.stop()
 

@@ -3,6 +3,7 @@
 import asyncio
 
 from fanout.errors import Unavailable
+from tests.busy import within
 
 GROUP = "chat.lobby"
 HEALED_SECONDS = 2
@@ -15,9 +16,9 @@ def event(text="hello"):
     return {"type": "test.message", "text": text}
 
 
-async def heard(layer, inbox, limit=HEALED_SECONDS):
+async def heard(layer, inbox):
     """Publish until the inbox hears it; what is published while nobody is subscribed is lost."""
-    async with asyncio.timeout(limit):
+    async with within(HEALED_SECONDS):
         number = 0
         while True:
             number += 1

@@ -222,14 +222,14 @@ async def test_a_connection_that_was_cut_while_idle_fails_nobody(pipeline, redis
 
 async def test_a_silent_redis_fails_those_who_wait(pipeline, redis, tools, monkeypatch):
     """Whoever waits behind a round trip without an answer is told with it, not after another timeout."""
-    monkeypatch.setattr(module, "COMMAND_TIMEOUT", 0.3)
+    monkeypatch.setattr(module, "COMMAND_TIMEOUT", 1)
     loop = asyncio.get_running_loop()
     began = loop.time()
     first = await under_way(pipeline, redis, tools, "A")
     behind = await tools.begun(pipeline.execute("B"))
     errors = await asyncio.gather(first, behind, return_exceptions=True)
     assert [type(error) for error in errors] == [Unavailable] * 2
-    assert 0.3 <= loop.time() - began < 0.6 * slowed()
+    assert 1 <= loop.time() - began < 2 * slowed()
     assert redis.batches == [[("A",)]]
     redis.go.set()
     assert [await pipeline.execute("C")] == answered(("C",))
@@ -237,17 +237,17 @@ async def test_a_silent_redis_fails_those_who_wait(pipeline, redis, tools, monke
 
 async def test_one_call_after_the_other_has_its_own_deadline(pipeline, redis, tools, monkeypatch):
     """A call is bounded from when it was made, however many were answered in time before it."""
-    monkeypatch.setattr(module, "COMMAND_TIMEOUT", 0.3)
+    monkeypatch.setattr(module, "COMMAND_TIMEOUT", 1)
     loop = asyncio.get_running_loop()
     redis.go.set()
-    end = loop.time() + 0.2
+    end = loop.time() + 0.7
     while loop.time() < end:
         await pipeline.execute("A")
     redis.go.clear()
     began = loop.time()
     with pytest.raises(Unavailable):
         await pipeline.execute("B")
-    assert 0.3 <= loop.time() - began < 0.6 * slowed()
+    assert 1 <= loop.time() - began < 2 * slowed()
 
 
 @pytest.mark.parametrize(("wrong", "error"), [("WRONG", ResponseError), ("MOVED", MovedError)])

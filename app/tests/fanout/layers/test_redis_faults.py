@@ -6,7 +6,7 @@ import time
 import pytest
 
 from fanout.errors import Unavailable
-from tests.busy import slowed
+from tests.busy import slowed, within
 from tests.fanout.layers.looks import ANSWER_SECONDS, GROUP, HEALED_SECONDS, connections, event, heard, topics
 
 pytestmark = pytest.mark.fault
@@ -48,7 +48,7 @@ class TestLostConnections:
         await asyncio.to_thread(own_redis.restart)
         await heard(publisher, inbox)
         await publisher.group_send(GROUP, event("after"))
-        async with asyncio.timeout(HEALED_SECONDS):
+        async with within(HEALED_SECONDS):
             while (await layer.receive(channel)).get("text") != "after":
                 pass
         await layer.send(channel, event("direct"))
@@ -72,7 +72,7 @@ class TestLostConnections:
             group = f"chat.{number}"
             await layer.subscribe(group, inboxes.setdefault(group, tools.Inbox()))
         own_redis.cli.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-        async with asyncio.timeout(1):
+        async with within(1):
             await watch.back.wait()
         for group, inbox in inboxes.items():
             await layer.publish(group, b"1")
@@ -86,12 +86,12 @@ class TestLostConnections:
         await layer.subscribe("chat.stays", stays)
         await layer.subscribe("chat.leaves", leaves)
         own_redis.stop()
-        async with asyncio.timeout(HEALED_SECONDS):
+        async with within(HEALED_SECONDS):
             await watch.lost.wait()
         layer.unsubscribe("chat.leaves", leaves)
         joining = await tools.begun(layer.subscribe("chat.joins", joins))
         await asyncio.to_thread(own_redis.start)
-        async with asyncio.timeout(HEALED_SECONDS):
+        async with within(HEALED_SECONDS):
             await watch.back.wait()
             await joining
         names = sorted(topic.decode() for topic in topics(own_redis))
@@ -113,7 +113,7 @@ class TestLostConnections:
 
         reader._connect = connect_and_leave
         own_redis.cli.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-        async with asyncio.timeout(1):
+        async with within(1):
             await watch.back.wait()
         assert reader.connected
 
@@ -167,11 +167,11 @@ class TestSilence:
         assert time.monotonic() - began < ANSWER_SECONDS * slowed()
         assert {type(error) for error in errors} == {Unavailable}
         assert "Redis can't be reached" in str(errors[0])
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with within(ANSWER_SECONDS):
             await watch.lost.wait()
         own_redis.resume()
         await heard(layer, inbox)
-        async with asyncio.timeout(HEALED_SECONDS):
+        async with within(HEALED_SECONDS):
             await watch.back.wait()
 
     async def test_a_redis_that_is_down_at_the_start(self, own_redis, redis_layer, tools, monkeypatch, caplog):
@@ -180,7 +180,7 @@ class TestSilence:
         layer, inbox = redis_layer(own_redis), tools.Inbox()
         with monkeypatch.context() as patch:
             patch.setattr("fanout.layers.redis_loop.CONFIRM_TIMEOUT", 0.2)
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with within(ANSWER_SECONDS):
                 for call in (layer.subscribe(GROUP, inbox), layer.new_channel()):
                     with pytest.raises(Unavailable, match=r"Redis did not confirm .* try again"):
                         await call

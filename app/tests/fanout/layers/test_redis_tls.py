@@ -9,7 +9,7 @@ from fanout.history import History
 from fanout.positions import Position
 from fanout.presence.view import Part
 from tests import certificates
-from tests.fleets import a_free_port
+from tests.ports import a_free_port
 from tests.redis_servers import RedisServer
 from tests.redises import started
 

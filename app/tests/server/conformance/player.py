@@ -10,6 +10,7 @@ from websockets.frames import Frame as Received
 from websockets.frames import Opcode
 from websockets.uri import parse_uri
 
+from tests.replicas import LIMIT
 from tests.server.conformance.case import FRAME_BY_FRAME, NORMAL, Answers, Case, Rounds, Silence, close
 
 OK, NON_STRICT, INFORMATIONAL = "OK", "NON-STRICT", "INFORMATIONAL"
@@ -53,7 +54,9 @@ class Player:
         self._protocol = ClientProtocol(parse_uri(f"ws://localhost{path}"), max_size=None)
         self._protocol.send_request(self._protocol.connect())
         self._answer()
-        self._until(lambda: self._protocol.state is not self._protocol.state.CONNECTING)
+        self._until(
+            lambda: self._protocol.state is not self._protocol.state.CONNECTING, LIMIT
+        )  # to connect is no answer
 
     @property
     def close_code(self):
