@@ -132,7 +132,7 @@ async def test_why_redis_is_away_is_told(probed):
 
 async def test_a_publication_that_does_not_come_back_is_told(probed):
     """A reader that hears nothing is no reader."""
-    assert (await probed.following("silence"))["redis"] == "a publication did not come back within 0.05 s"
+    assert (await probed.following("silence"))["redis"] == "a publication did not come back within 0.2 s"
     assert (await probed.following(None))["redis"] == OK
 
 
