@@ -50,6 +50,9 @@ class Recovery:
                 break
             first += found
             at = self._feed.top.at(found[-1].offset)
+        if since is None and first:  # others may have come while the last ones were read
+            more = max(0, self._feed.position.offset - first[0].offset + 1 - last)
+            return (first[more:], None) if more < len(first) else await self.first(None, last)
         return first, None
 
     async def behind(self, since: Position) -> list[Publication] | str:

@@ -130,6 +130,24 @@ async def test_an_entry_that_cannot_be_read_is_told_and_ends_nothing(replicas, o
     assert behind.numbers == [3]
 
 
+async def test_the_last_few_are_no_more_than_that(replicas, monkeypatch):
+    """Although another publication arrives while they are read: then it is one of them."""
+    await publish(replicas[0], "kept.a", range(5))
+    hub, live, late = replicas[1], Client(), Client()
+    await live.join(hub, "kept.a")
+    read = hub._layer.read
+
+    async def read_slowly(*arguments):
+        found = await read(*arguments)
+        await publish(replicas[0], "kept.a", [5])
+        await live.heard(5)
+        return found
+
+    monkeypatch.setattr(hub._layer, "read", read_slowly)
+    entry = await late.join(hub, "kept.a", last=3)
+    assert (late.numbers, entry.position.offset) == ([3, 4, 5], 6)
+
+
 async def test_the_last_few_end_at_a_hole(replicas, own_redis):
     """What lies before something that is missing is not given as if nothing were."""
     start = await publish(replicas[0], "kept.a", [0])

@@ -158,6 +158,28 @@ async def test_the_last_few_come_in_portions_too(hub):
     assert reader.told == [filled(number) for number in range(40, 100)]
 
 
+async def test_the_last_few_in_portions_are_no_more_than_that(hub, monkeypatch):
+    """Although more than a portion arrives while the first one is read."""
+    await publish(hub, range(100))
+    other, live, reader = Hub(hub._layer), Reader(), Reader()
+    await live.join(other, GROUP)
+    read, more = hub._layer.read, iter(range(100, 110))
+
+    async def read_slowly(*arguments):
+        found = await read(*arguments)
+        await publish(hub, more)
+        async with asyncio.timeout(LIMIT):
+            while len(live.queue) < 10:  # noqa: ASYNC110 - a socket does not tell
+                await asyncio.sleep(0.01)
+        return found
+
+    monkeypatch.setattr(hub._layer, "read", read_slowly)
+    entry = await reader.join(other, GROUP, last=60)
+    assert (entry.following, entry.position.offset) == (60, 110)
+    await reader.read_until(filled(109))
+    assert reader.told == [filled(number) for number in range(50, 110)]
+
+
 async def test_a_socket_that_has_something_queued_gets_a_short_history_behind_it(hub):
     """What would fit one write waits for what was written before: nothing is too much because of its neighbour."""
     await publish(hub, range(3))
