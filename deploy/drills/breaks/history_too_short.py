@@ -23,6 +23,8 @@ CLIENTS = 12
 KEPT = 1000
 """Messages of a room (app/demos/chat/policy.py)."""
 MESSAGES = KEPT + 100
+MESSAGE_BYTES = 1500
+"""So that the replicas, too, have not all of them at hand any more: who comes back to one that has is not told."""
 COPIED_SECONDS = 60.0
 """Until the worker has copied them: what is not copied is kept."""
 
@@ -33,7 +35,7 @@ def away(stand: Stand) -> Iterator[None]:
     client = Returning(stand, GROUP)
     stand.publish(GROUP, {"message": "seen"})
     client.leave()
-    stand.publish(GROUP, {"message": "missed"}, times=MESSAGES)
+    stand.publish(GROUP, {"message": "missed".ljust(MESSAGE_BYTES)}, times=MESSAGES)
     with Redis(unix_socket_path=str(stand.run.redis / "redis.sock")) as redis:
         if not waiting.until(lambda: trimmed(stand, redis), COPIED_SECONDS):
             raise DrillError(f"After {MESSAGES} messages the room still keeps the first.")
