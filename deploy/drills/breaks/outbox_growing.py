@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 
 from drills.breaks.slow_client import GROUP, MESSAGE_BYTES, deaf
@@ -43,10 +44,13 @@ def growing(stand: Stand) -> Iterator[None]:
 
 
 def waiting_bytes(stand: Stand) -> float:
-    """Return what the replica says of itself now: Prometheus has it later, when it may be too much. Raise OSError."""
+    """Return what the replica says now: Prometheus has it later, when it may be too much. Raise DrillError."""
     with contextlib.closing(UnixConnection(stand.run.socket("web-1"), ANSWER_SECONDS)) as replica:
-        replica.request("GET", "/metrics")
-        text = replica.getresponse().read().decode()
+        try:
+            replica.request("GET", "/metrics")
+            text = replica.getresponse().read().decode()
+        except (OSError, HTTPException) as error:
+            raise DrillError(f"web-1 does not say what waits in it: {error}") from error
     found = re.search(r"^fanout_outbox_bytes(?:\{.*\})? (\S+)$", text, re.MULTILINE)
     return float(found[1]) if found else 0.0
 
