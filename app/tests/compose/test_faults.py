@@ -14,7 +14,7 @@ from tests.cluster.clients import await_that
 
 pytestmark = [pytest.mark.compose, pytest.mark.slow, pytest.mark.timeout(600)]
 
-SECONDS = 60
+SECONDS = 120
 PAUSE_SECONDS = 30
 HOG = "import time\nx = bytearray(600 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\ntime.sleep(60)"
 

@@ -11,22 +11,26 @@ from tests.cluster.clients import await_that
 
 pytestmark = [pytest.mark.compose, pytest.mark.slow, pytest.mark.timeout(400)]
 
-SECONDS = 60
+SECONDS = 120
 OBSERVERS = ("prometheus", "redis-exporter", "nginx-exporter")
 INSTANT = ("promtool", "query", "instant", "--format", "json", "http://127.0.0.1:9090")
 
 
 @pytest.fixture
 def watched(own):
-    """A fleet with the profile `observability`, whose images may be stand-ins; Grafana has none."""
+    """A fleet with the profile `observability`, which answers; its images may be stand-ins, and Grafana has none."""
     for name in OBSERVERS:
         image = os.environ.get(variable := f"{name.upper().replace('-', '_')}_IMAGE") or defaults()[variable]
         if not own.docker("image", "ls", "--quiet", image).strip():
             pytest.skip(f"{image} is missing: docker pull {image}, or deploy/images/standins.sh {name}")
     port = str(own.another_port())
-    own.by_hand("--profile", "observability", "up", "--detach", "--no-deps", *OBSERVERS, PROMETHEUS_PORT=port)
-    yield own
-    own.by_hand("--profile", "observability", "rm", "--stop", "--force", *OBSERVERS, PROMETHEUS_PORT=port)
+    profile = ("--profile", "observability")
+    own.by_hand(*profile, "up", "--detach", "--no-deps", *OBSERVERS, PROMETHEUS_PORT=port)
+    try:
+        await_that(lambda: not own.listed("prometheus")[0].ill(), SECONDS, "Prometheus is well")
+        yield own
+    finally:
+        own.by_hand(*profile, "rm", "--stop", "--force", *OBSERVERS, PROMETHEUS_PORT=port)
 
 
 def told(fleet, query):
@@ -38,7 +42,6 @@ def told(fleet, query):
 
 def test_prometheus_finds_the_replicas_the_worker_redis_and_nginx(watched):
     """By the port that nginx keeps for the inside, by the worker's, and by exporters: one may ask for figures alone."""
-    await_that(lambda: not watched.listed("prometheus")[0].ill(), SECONDS, "Prometheus is well")
     three = {"web-1", "web-2", "web-3"}
     await_that(lambda: set(told(watched, 'up{job="fanout"} == 1')) == three, SECONDS, "all are up")
     ready = 'fanout_replica_state{state="ready"} == 1'

@@ -20,7 +20,7 @@ from tests.cluster.clients import await_that
 
 pytestmark = [pytest.mark.compose, pytest.mark.slow, pytest.mark.timeout(600)]
 
-SECONDS = 60
+SECONDS = 120
 NOBODY = 65534
 DISK_BYTES = 48 << 20
 SMALL_ENGINE = (

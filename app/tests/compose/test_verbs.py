@@ -18,6 +18,7 @@ from tests.ports import a_free_port
 
 pytestmark = [pytest.mark.compose, pytest.mark.slow, pytest.mark.timeout(600)]
 
+SECONDS = 120
 APP, EDGE, DATA = "10001:10001", "10002:10001", "999:999"
 ACCOUNTS = {"web": APP, "worker": APP, "migrate": APP, "nginx": EDGE, "redis": DATA, "postgres": DATA}
 NETWORKS = {
@@ -163,7 +164,7 @@ def test_chaos_reloads_nginx(own):
     """The container stays, the workers are others."""
     nginx, before = own.listed("nginx")[0].id, workers(own)
     own.make("chaos", WHAT="reload")
-    await_that(lambda: workers(own) and not workers(own) & before, 30, "the workers are others")
+    await_that(lambda: workers(own) and not workers(own) & before, SECONDS, "the workers are others")
     assert own.listed("nginx")[0].id == nginx
 
 
@@ -171,7 +172,7 @@ def test_chaos_kills_the_connections_of_redis(own):
     """Those of each replica; they connect anew, and nobody reads the password in a list of processes."""
     done = own.make("chaos", WHAT="redis-kill")
     assert int(done.stdout.split("killed")[0].split()[-1]) >= 2 * len(own.ready())
-    await_that(lambda: own.ready() == ["web-1", "web-2", "web-3"], 30, "all are ready")
+    await_that(lambda: own.ready() == ["web-1", "web-2", "web-3"], SECONDS, "all are ready")
 
 
 def test_locusts_page_proves_the_fleet(own):
@@ -194,9 +195,9 @@ def test_scaling_takes_places_and_gives_them_back(own):
     first = {slot: replica.container.id for slot, replica in own.replicas().items()}
     own.make("scale", REPLICAS=5)
     assert own.ready() == [f"web-{number}" for number in range(1, 6)]
-    await_that(lambda: own.seen() in ("web-4", "web-5"), 30, "nginx gives requests to a new replica")
+    await_that(lambda: own.seen() in ("web-4", "web-5"), SECONDS, "nginx gives requests to a new replica")
     own.by_hand("up", "--detach", "--scale", "web=7")
-    await_that(lambda: len(own.ready()) == 7, 60, "seven replicas are ready")
+    await_that(lambda: len(own.ready()) == 7, SECONDS, "seven replicas are ready")
     shown = own.make("status").stdout
     assert all(f"\nweb-{number} " in f"\n{shown}" for number in range(1, 8))
     own.make("scale", REPLICAS=3)
