@@ -36,8 +36,6 @@ COMMAND_SECONDS = 180.0
 """A rolling restart past a replica that hangs takes 40 s more than one that drains."""
 SEEN_SECONDS = 60.0
 """Until Prometheus has found everything, on a busy machine."""
-LOWEST_PORT, HIGHEST_PORT = 31_000, 32_000
-"""Outside the range of outgoing connections, one of which could take a port at any moment."""
 PUBLISH = "import fanout\nfor _ in range({times}): fanout.publish({group!r}, {data!r})"
 SAID_LINES = 15
 ADDRESS = "127.0.0.1"
@@ -55,7 +53,7 @@ class Stand:
         self.drill = drill
         self.progress = progress
         self.host = ADDRESS
-        self.port, *observers = free_ports(1 + OBSERVERS + SPARE_PORTS)
+        self.port, *observers = ports.unused(1 + OBSERVERS + SPARE_PORTS)
         self.folder = Path(tempfile.mkdtemp(prefix="drill-", dir="/tmp"))  # short: unix sockets
         self.run = Run(self.folder / ".run")
         self.address = f"{self.host}:{self.port}"
@@ -259,17 +257,3 @@ class Stand:
 
     def _marked(self) -> dict[str, str]:
         return {**self._environ(), guard.MARK: str(self.folder)}
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on; the range is entered at a place of this process' own."""
-    size = HIGHEST_PORT - LOWEST_PORT
-    start = LOWEST_PORT + os.getpid() * 37 % size
-    candidates = [*range(start, HIGHEST_PORT), *range(LOWEST_PORT, start)]
-    found = []
-    for port in candidates:
-        if ports.try_bind(ADDRESS, port) is None:
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise DrillError(f"No {count} ports from {LOWEST_PORT} to {HIGHEST_PORT} are free.")

@@ -6,14 +6,12 @@ import contextlib
 import json
 import math
 import os
-import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fleet import mode, ports, waiting
+from fleet import mode, ports
 from fleet.compose import verbs as compose_verbs
 from fleet.compose.project import Project
 from fleet.control import Control
@@ -43,7 +41,7 @@ DROP_EVERY = 1000
 """Of the frames that hold a publication: some 1,200 a second are on their way to the clients of the control."""
 PROVE_P99 = "2000"
 """Milliseconds: what is shown is that nothing is lost, also on a machine that is busy with other things."""
-PROXY_SECONDS = 10.0
+ANY_PORT = "0"
 
 
 @dataclass(frozen=True)
@@ -157,29 +155,18 @@ def locust(wanted: Load, host: str, asked: Options, run: Run, *more: str) -> int
 @contextlib.contextmanager
 def dropping(settings: Settings) -> Iterator[str]:
     """Stand a proxy that drops publications before nginx; give its address. Raise FleetError."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     command = [
-        sys.executable, "-m", "proof.faults.proxy", str(port), f"{ports.first(settings)}:{settings.way_in}",
+        sys.executable, "-m", "proof.faults.proxy", ANY_PORT, f"{ports.first(settings)}:{settings.way_in}",
         "--drop", str(DROP_EVERY), "--holding", '"publication"', *trust(settings),
     ]  # fmt: skip
     path = os.pathsep.join(str(REPOSITORY / name) for name in ("loadtest", "app"))
     proxy = subprocess.Popen(command, env={**environ(), "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True)
     try:
-        if not waiting.until(lambda: _listens(port) or proxy.poll() is not None, PROXY_SECONDS) or proxy.poll():
+        where = proxy.stdout.readline().split() if proxy.stdout else []
+        if not where:
             raise FleetError("The proxy that drops publications does not start.")
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{where[-1]}"
     finally:
         proxy.terminate()
         said, _ = proxy.communicate()
         print(said.strip().splitlines()[-1] if said.strip() else "")
-
-
-def _listens(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        time.sleep(0.02)
-        return False

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 LOOPBACKS = ("127.0.0.1", "::1")
 LISTEN = "0A"  # the state of a listening socket in /proc/net/tcp
+OWN = range(31_000, 32_000)
+"""For what we start for a while. Outside the range of outgoing connections, which may take a port at any moment."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,16 @@ def free(address: str, port: int) -> int:
     """Return the next port above that nobody uses."""
     candidates = range(port + 1, HIGHEST_PORT)
     return next((candidate for candidate in candidates if try_bind(address, candidate) is None), port + 1)
+
+
+def unused(count: int) -> list[int]:
+    """Return ports of the loopback that nobody listens on; each process begins to look at a place of its own."""
+    start = os.getpid() * 37 % len(OWN)
+    candidates = (*OWN[start:], *OWN[:start])
+    found = list(islice((port for port in candidates if try_bind(LOOPBACKS[0], port) is None), count))
+    if len(found) < count:
+        raise FleetError(f"No {count} ports from {OWN[0]} to {OWN[-1]} are free: end what holds them.")
+    return found
 
 
 def try_bind(address: str, port: int) -> int | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.processes import running
-from fleet import descriptors, nginx, packages
+from fleet import descriptors, nginx, packages, ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +32,8 @@ def fleet_of(side: Side, replicas: int, folder: Path) -> Iterator[Fleet]:
     """Run `replicas` servers of a side and the project's own nginx before them."""
     with ExitStack() as stack:
         servers = tuple(stack.enter_context(side.start(folder, f"web-{slot + 1}")) for slot in range(replicas))
-        address = (HOST, free_port())
+        (port,) = ports.unused(1)
+        address = (HOST, port)
         path = _configuration(folder, address[1])
         binary = packages.require("nginx")
         command = [binary, "-e", "stderr", "-p", str(path.parent), "-c", str(path)]
@@ -53,10 +53,3 @@ def _configuration(folder: Path, port: int) -> Path:
     path = prefix / "nginx.conf"
     path.write_text(nginx.render(edge), encoding="utf-8")
     return path
-
-
-def free_port() -> int:
-    """Return a port that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -15,6 +15,7 @@ from tests.cluster.clients import await_that
 pytestmark = [pytest.mark.compose, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SECONDS = 120
+THREE = ["web-1", "web-2", "web-3"]
 PAUSE_SECONDS = 30
 HOG = "import time\nx = bytearray(600 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\ntime.sleep(60)"
 
@@ -22,9 +23,16 @@ HOG = "import time\nx = bytearray(600 << 20)\nfor i in range(0, len(x), 4096): x
 @pytest.fixture
 def three(own):
     """Three ready replicas, whatever the test before did."""
-    if own.ready() != ["web-1", "web-2", "web-3"]:
+    if own.ready() != THREE:
         own.make("up", REPLICAS=3)
     return own
+
+
+def container_of(fleet, slot):
+    """A replica's container; one that is slow to answer has not said which slot it has."""
+    found = {}
+    await_that(lambda: found.update(fleet.replicas()) or slot in found, SECONDS, f"{slot} answers")
+    return found[slot].container
 
 
 def pid(fleet, container):
@@ -45,21 +53,21 @@ async def loses_nothing(fleet, action):
 
 async def test_a_killed_process_takes_its_place_again(three):
     """`kill -9` leaves a stale socket in the volume; the engine starts the container, which takes that place."""
-    victim = three.replicas()["web-2"].container
+    victim = container_of(three, "web-2")
 
     def kill():
         os.kill(server_of(pid(three, victim)), signal.SIGKILL)
         await_that(lambda: "web-2" in three.ready() and three.listed("web")[0], SECONDS, "web-2 is back")
 
     await loses_nothing(three, kill)
-    again = three.replicas()["web-2"].container
+    again = container_of(three, "web-2")
     assert (again.id, again.restarts) == (victim.id, 1)
     assert f"{victim.name} ended by itself and was started again once" in three.make("status").stdout
 
 
 async def test_a_killed_container_is_made_up_for(three):
     """`docker kill` is the operator's word, so the engine leaves it dead: status says so, and `make up` heals."""
-    victim = three.replicas()["web-1"].container
+    victim = container_of(three, "web-1")
 
     def kill():
         three.docker("kill", victim.id)
@@ -69,12 +77,12 @@ async def test_a_killed_container_is_made_up_for(three):
         three.make("up")
 
     await loses_nothing(three, kill)
-    assert three.ready() == ["web-1", "web-2", "web-3"]
+    assert three.ready() == THREE
 
 
 async def test_a_replica_out_of_memory_comes_back(three):
     """The kernel kills what exceeds the container's memory, and the engine starts it again."""
-    victim = three.replicas()["web-3"].container
+    victim = container_of(three, "web-3")
     before = victim.restarts
 
     def starve():
@@ -109,7 +117,7 @@ async def test_redis_restarts_with_its_data(three):
 
 async def test_a_paused_replica_holds_up_its_own_clients_only(three):
     """For half a minute it answers nobody; its clients go elsewhere, or get all of it when it goes on."""
-    victim = three.replicas()["web-1"].container
+    victim = container_of(three, "web-1")
 
     def pause():
         three.docker("pause", victim.id)
@@ -156,13 +164,13 @@ def test_the_proof_holds_through_a_rolling_restart(three):
 def test_replicas_wait_for_a_database_that_is_not_there_yet(three):
     """`make up` brings it back; a replica that starts meanwhile is not ready, and says why."""
     three.docker("stop", three.listed("postgres")[0].id)
-    three.docker("restart", three.replicas()["web-2"].container.id)
+    three.docker("restart", container_of(three, "web-2").id)
     await_that(lambda: "the database does not answer" in str(said(three)), SECONDS, "a replica tells of its database")
     shown = three.make("status", check=False)
     assert shown.returncode != 0
     assert "the database does not answer" in shown.stdout
     three.make("up")
-    assert three.ready() == ["web-1", "web-2", "web-3"]
+    assert three.ready() == THREE
 
 
 def test_chaos_needs_what_it_breaks(three):

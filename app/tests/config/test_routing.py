@@ -4,11 +4,11 @@ import json
 import logging
 
 import pytest
-from channels.testing import WebsocketCommunicator
 from websockets.exceptions import InvalidStatus
 
 from config.asgi import application
 from demos.rooms import RULE
+from tests.communicators import WebsocketCommunicator
 
 UNKNOWN = "No WebSocket is served on this path; try /ws/chat/ or /ws/."
 BAD_ROOM = f"A room name is {RULE}."

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 from channels.db import database_sync_to_async
-from channels.testing import HttpCommunicator
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 
@@ -17,6 +16,7 @@ from demos.document.compaction import compact
 from demos.document.policy import NAME_LIMIT, UPDATE_LIMIT
 from demos.document.snapshots import load
 from fanout.publishing import default_layer
+from tests.communicators import HttpCommunicator
 
 from .edits import Writer, scribbles, text_of
 from .test_game_policy import ORIGIN, Socket

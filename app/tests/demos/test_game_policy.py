@@ -6,7 +6,6 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from channels.testing import WebsocketCommunicator
 from django.core import signing
 
 from config.asgi import application
@@ -19,6 +18,7 @@ from demos.game.walker import Walker
 from fanout.errors import BadData, Unavailable
 from fanout.positions import Position
 from fanout.publishing import default_layer
+from tests.communicators import WebsocketCommunicator
 
 ORIGIN = [(b"host", b"localhost")]
 

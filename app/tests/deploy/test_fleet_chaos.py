@@ -11,6 +11,7 @@ from websockets.asyncio.client import unix_connect
 from fleet import chaos
 from fleet.errors import FleetError
 from fleet.options import CHAOS, read
+from tests.cluster.clients import await_that
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -76,7 +77,7 @@ def test_nginx_reloads(own_fleet):
     before = {worker.pid for worker in master.children()}
     own_fleet.make("chaos", WHAT="reload")
     assert own_fleet.pid("nginx") == master.pid
-    assert {worker.pid for worker in master.children()} - before
+    await_that(lambda: {worker.pid for worker in master.children()} - before, SECONDS, "the workers are others")
 
 
 def test_replicas_restart_one_by_one(own_fleet):

@@ -1,6 +1,7 @@
 import errno
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -84,3 +85,21 @@ def test_a_machine_without_ipv6_listens_on_the_other_loopback(monkeypatch):
 def test_this_machine_reaches_nginx_at_a_real_address(bind, reached):
     """A wildcard is no address to connect to."""
     assert ports.first(Settings(bind=(bind,))) == reached
+
+
+def test_ports_for_a_while_are_free_and_different():
+    """Where nobody listens, and no outgoing connection comes from."""
+    found = ports.unused(9)
+    assert len(set(found)) == 9
+    assert set(found) <= set(ports.OWN)
+    lowest_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert ports.OWN[-1] < lowest_outgoing
+    with socket.create_server(("127.0.0.1", found[0])):
+        assert found[0] not in ports.unused(9)
+
+
+def test_when_all_of_them_are_taken_that_is_told(monkeypatch):
+    """With the range."""
+    monkeypatch.setattr(ports, "try_bind", lambda address, port: errno.EADDRINUSE)
+    with pytest.raises(FleetError, match="No 2 ports from 31000 to 31999 are free: end what holds them"):
+        ports.unused(2)

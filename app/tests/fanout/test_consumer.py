@@ -5,7 +5,6 @@ import json
 
 import pytest
 from channels.layers import get_channel_layer
-from channels.testing import WebsocketCommunicator
 
 from config.asgi import application
 from fanout import close_codes, hub, policy
@@ -13,6 +12,7 @@ from fanout.errors import BadData, Unavailable
 from fanout.history import History
 from fanout.policy import Policy
 from fanout.sockets import AsgiBroadcaster, AsgiSocket
+from tests.communicators import WebsocketCommunicator
 
 ORIGIN = [(b"host", b"localhost")]
 
@@ -103,10 +103,10 @@ async def test_presence_is_told_to_who_asks(connect):
     answer = await ask(silent, {"type": "join", "group": "chat.a"})
     assert "presence" not in answer
     bob = {"id": answer["member"], "info": None}
-    told = await ada.receive_json_from(timeout=5)
+    told = await ada.receive_json_from()
     assert told == {"type": "presence", "group": "chat.a", "count": 2, "join": [bob]}
     await ask(silent, {"type": "leave", "group": "chat.a"})
-    told = await ada.receive_json_from(timeout=5)
+    told = await ada.receive_json_from()
     assert told == {"type": "presence", "group": "chat.a", "count": 1, "leave": [bob["id"]]}
     assert await silent.receive_nothing()
 
@@ -117,7 +117,7 @@ async def test_plain_clients_are_members(connect):
     await ask(ada, {"type": "join", "group": "chat.a", "presence": True})
     await ada.receive_json_from()
     plain = await connect("/ws/chat/a/", subprotocol=None)
-    assert (await ada.receive_json_from(timeout=5))["count"] == 2
+    assert (await ada.receive_json_from())["count"] == 2
     assert await plain.receive_nothing()
 
 

@@ -4,12 +4,12 @@ import asyncio
 import time
 
 import pytest
-from channels.testing import WebsocketCommunicator
 
 from fanout.consumer import FanoutConsumer
 from fanout.counters import FAILED, counters
 from fanout.hub import get_hub
 from fanout.positions import Position
+from tests.communicators import WebsocketCommunicator
 from tests.replicas import LIMIT
 
 from .test_hub import Log, LogBroadcaster, raw, settled

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from channels.layers import channel_layers
-from channels.testing import WebsocketCommunicator
+
+from tests.communicators import WebsocketCommunicator
 
 CONSUMERS = Path(__file__).resolve().parents[1] / "data" / "tutorial" / "consumers.py"
 CLIENTS = 3
@@ -37,10 +38,10 @@ async def clients(replicas):
     """Connected clients, half of them on each replica."""
     clients = [WebsocketCommunicator(replica, "/ws/chat/") for replica in replicas for _ in range(CLIENTS)]
     for client in clients:
-        connected, _ = await client.connect(timeout=5)
+        connected, _ = await client.connect()
         assert connected
     yield clients
-    await asyncio.gather(*(client.disconnect(timeout=5) for client in clients))
+    await asyncio.gather(*(client.disconnect() for client in clients))
 
 
 async def test_everybody_hears_everybody(clients):
@@ -48,7 +49,7 @@ async def test_everybody_hears_everybody(clients):
     for number, speaker in enumerate(clients):
         await speaker.send_json_to({"message": f"number {number}: Grüße 🎈"})
         for listener in clients:
-            assert await listener.receive_json_from(timeout=5) == {"message": f"number {number}: Grüße 🎈"}
+            assert await listener.receive_json_from() == {"message": f"number {number}: Grüße 🎈"}
 
 
 async def test_a_burst_arrives_in_order(clients):
@@ -56,14 +57,14 @@ async def test_a_burst_arrives_in_order(clients):
     for number in range(50):
         await clients[0].send_json_to({"message": str(number)})
     for listener in clients:
-        got = [(await listener.receive_json_from(timeout=5))["message"] for _ in range(50)]
+        got = [(await listener.receive_json_from())["message"] for _ in range(50)]
         assert got == [str(number) for number in range(50)]
 
 
 async def test_who_left_disturbs_nobody(clients):
     """After clients of both replicas left, those who stay hear each other."""
     for gone in (clients.pop(0), clients.pop(-1)):
-        await gone.disconnect(timeout=5)
+        await gone.disconnect()
     await clients[0].send_json_to({"message": "still there?"})
     for listener in clients:
-        assert await listener.receive_json_from(timeout=5) == {"message": "still there?"}
+        assert await listener.receive_json_from() == {"message": "still there?"}

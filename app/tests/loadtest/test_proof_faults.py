@@ -201,9 +201,21 @@ def test_it_stands_alone(start, folder, own_redis):  # noqa: F811
     assert not (folder / "p.sock").exists()
 
 
+def test_on_any_port_it_says_which(start, folder, own_redis):  # noqa: F811
+    """The kernel gives one, so that nobody can take it before."""
+    command = (sys.executable, "-m", "proof.faults.proxy", "0", own_redis.path, "--speaks", "redis")
+    proxy = start.process(*command, environment={"PYTHONPATH": str(LOADTEST)}, output="stdout")
+    proxy.said("passing on")
+    host, _, port = proxy.lines[0].split()[-1].rpartition(":")
+    with redis.Redis(host, int(port), retry=None) as client:
+        assert client.ping()
+    assert proxy.stop() == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["/here", "0"], "0 is no path of a socket, no port and no host:port"),
         (["here", "/there"], "here is no path of a socket, no port and no host:port"),
         (["/here", "70000"], "70000 is no path"),
         (["/here", "/there", "--drop", "0"], "0 is not a positive whole number"),

@@ -184,7 +184,9 @@ def make_edge(folder):
         log.close()
         edge = Edge(folder, port, process)
         edges.append(edge)
-        wait_for_listener(port)
+        tls = changes.get("tls")
+        for each in (port, tls.port) if tls else (port,):
+            wait_for_listener(each)  # ports begin to listen one after the other
         return edge
 
     yield make
@@ -211,7 +213,6 @@ def secure_edge(make_edge, folder):
     certificate, key = certificates.write(folder)
     port = a_free_port()
     made = make_edge(tls=nginx.Tls(port, str(certificate), str(key)))
-    wait_for_listener(port)  # ports begin to listen one after the other
     made.secure_url, made.context = f"https://127.0.0.1:{port}", certificates.trusting(certificate)
     return made
 

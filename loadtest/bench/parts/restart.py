@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from bench import deploy
 from bench.errors import BenchError
 from bench.figure import Figure, Sample
-from bench.fleet_of import HOST, free_port
+from bench.fleet_of import HOST
 from bench.generator import Load
 from bench.row import Reach, Row
 from bench.work import Work
+from fleet import ports
 from fleet.options import REPOSITORY
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def rows(bench: Bench) -> list[Row]:
 
 @contextmanager
 def _fleet(bench: Bench) -> Iterator[str]:
-    port = free_port()
+    (port,) = ports.unused(1)
     with bench.progress.step(f"make up, {REPLICAS} replicas"):
         _make(bench, "up", f"REPLICAS={REPLICAS}", f"PORT={port}")
     try:

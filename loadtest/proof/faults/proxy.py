@@ -78,6 +78,11 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
+    @property
+    def here(self) -> Address:
+        """Where it listens; a port of 0 is, once it has started, the one that the kernel gave."""
+        return self._here
+
     async def start(self) -> None:
         """Listen. Raise OSError when that cannot be: a socket on which nobody listens is replaced, nothing else is."""
         if self._here.path:
@@ -87,6 +92,7 @@ class Proxy:
             os.chmod(self._here.path, 0o660)  # noqa: PTH101 - takes no time # nosec B103 - for owner and group
         else:
             self._server = await asyncio.start_server(self._accept, self._here.host, self._here.port, backlog=BACKLOG)
+            self._here = replace(self._here, port=self._server.sockets[0].getsockname()[1])
 
     def cut(self) -> None:
         """Cut every connection, and each new one at once, until it is mended."""
@@ -186,7 +192,7 @@ def parser() -> argparse.ArgumentParser:
         description="Stand between clients and a server, and break what the server says. SIGUSR1 cuts every "
         "connection, SIGUSR2 mends; SIGTERM ends.",
     )  # fmt: skip
-    made.add_argument("here", type=Address.of, help="where to listen: a path, a port or host:port")
+    made.add_argument("here", type=_here, help="where to listen: a path, a port or host:port; 0: any port, it is told")
     made.add_argument("there", type=Address.of, help="the server: a path, a port or host:port")
     made.add_argument("--trust", default="", metavar="FILE",
                       help="speak TLS with the server, believe the file's certificate (proof/trust.py)")  # fmt: skip
@@ -197,6 +203,10 @@ def parser() -> argparse.ArgumentParser:
                       help="only messages that hold this text count and break, for example chat.")  # fmt: skip
     made.add_argument("--cut", type=_span, metavar="AFTER:FOR", help="seconds from the start, and how many")
     return made
+
+
+def _here(text: str) -> Address:
+    return Address() if text == "0" else Address.of(text)
 
 
 def _every(text: str) -> int:
@@ -235,7 +245,7 @@ async def serve(options: argparse.Namespace) -> int:
         after, during = options.cut
         loop.call_later(after, proxy.cut)
         loop.call_later(after + during, proxy.mend)
-    print(f"passing on from {options.there} to {options.here}", flush=True)
+    print(f"passing on from {options.there} to {proxy.here}", flush=True)
     await ended.wait()
     await proxy.close()
     print(faults, flush=True)

@@ -2,11 +2,11 @@
 
 import pytest
 from channels.db import database_sync_to_async
-from channels.testing import WebsocketCommunicator
 
 from config.asgi import application
 from fanout import policy
 from fanout.hub import close_hub
+from tests.communicators import WebsocketCommunicator
 from tests.fanout.accounts.sessions import HOST, LIMIT, Members, Open, Watchers, made
 
 

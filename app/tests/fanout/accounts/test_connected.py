@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 from channels.db import database_sync_to_async
-from channels.testing import HttpCommunicator
 from django.db.backends.utils import CursorWrapper
 from django.test import Client
 
@@ -16,6 +15,7 @@ from fanout.accounts import connected
 from fanout.counters import counters
 from fanout.hub import get_hub
 from fanout.limits import admission
+from tests.communicators import HttpCommunicator
 from tests.fanout.accounts.sessions import HOST, LIMIT, PASSWORD, PROMISED, SILENT, WAYS, closed, log_out, made
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("kinds")]

@@ -5,7 +5,6 @@ import json
 
 import pytest
 from channels.db import database_sync_to_async
-from channels.testing import HttpCommunicator
 
 from config.asgi import application
 from fanout import close_codes
@@ -14,6 +13,7 @@ from fanout.accounts.users import name_of
 from fanout.client import dial
 from fanout.errors import BadTicket
 from fanout.publishing import default_layer as layer_of
+from tests.communicators import HttpCommunicator
 from tests.fanout.accounts.sessions import HOST, LIMIT, locked, log_out, made, new_password, session_of
 from tests.fanout.limits.clients import Socket, leave
 

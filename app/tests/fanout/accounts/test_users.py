@@ -5,7 +5,6 @@ import importlib
 import pytest
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 from django.db import connections
@@ -15,6 +14,7 @@ from django.db.utils import OperationalError
 from fanout.accounts import users
 from fanout.accounts.users import name_of, user_of
 from fanout.errors import Unavailable
+from tests.communicators import WebsocketCommunicator
 
 LIMIT = 10
 

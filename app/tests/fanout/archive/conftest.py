@@ -96,6 +96,10 @@ class Crew:
         """What the last one says of itself; None when it does not answer."""
         return get_json(self.socket, "/readyz")
 
+    def job(self, name):
+        """What it says of one of its tasks; nothing when it does not answer, or has not been through once."""
+        return (self.status() or {}).get("jobs", {}).get(name)
+
     def is_ready(self):
         """Whether it has been through once and nothing keeps it from its work."""
         return (self.status() or {}).get("status") == "ready"

@@ -10,7 +10,6 @@ import httpx
 import pytest
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
-from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
 from websockets.sync.client import connect
@@ -18,6 +17,7 @@ from websockets.sync.client import connect
 from fanout import api, jobs, policy
 from fanout.errors import BadData
 from fanout.http.endpoints import route_of
+from tests.communicators import WebsocketCommunicator
 from tests.ports import a_free_port
 from tests.redis_servers import eventually
 from tests.replicas import APP, LIMIT, clean_environment, folder, start  # noqa: F401 - fixtures

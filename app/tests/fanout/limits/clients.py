@@ -2,11 +2,12 @@
 
 import json
 
-from channels.testing import ApplicationCommunicator, HttpCommunicator
+from channels.testing import ApplicationCommunicator
 
 from config.asgi import application
 from fanout.history import History
 from fanout.policy import Policy
+from tests.communicators import HttpCommunicator
 
 LIMIT = 10
 HOST = (b"host", b"localhost")
