@@ -101,7 +101,7 @@ def test_whatever_is_decoded_is_a_frame_or_is_refused(text):
 
 
 @given(st.lists(FRAMES.map(json.dumps) | st.text(max_size=100) | st.none(), max_size=12))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_session_answers_whatever_it_is_sent(memory_default_layer, texts):
     """Each frame gets one answer, in order, that fits what the protocol says; the session never fails."""
 
@@ -187,7 +187,7 @@ MASKED = st.builds(lambda opcode, mask, body: bytes((opcode, mask | len(body))) 
 
 
 @given(st.lists(st.binary(max_size=100) | MASKED, max_size=8).map(b"".join))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 def test_a_replica_takes_any_bytes_behind_a_handshake(replica, data):
     """It answers or closes, logs no traceback, and serves the next client."""
     with replica.connection() as connection:
