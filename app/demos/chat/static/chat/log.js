@@ -28,6 +28,8 @@ export class MessageLog {
   #unread = 0;
   #atEnd = true;
   #frame = 0;
+  /** Of all there was when the view last went to the end, in px. */
+  #height = 0;
   /** Whose each message is, and when it was said. @type {WeakMap<Element, {key: string, time: number}>} */ #said = new WeakMap();
 
   /** The position of each message that has one. @type {WeakMap<Element, Position>} */ #positions = new WeakMap();
@@ -47,8 +49,9 @@ export class MessageLog {
       this.#follow();
       scroller.focus({ preventScroll: true });
     });
-    // The keyboard of a phone or a growing composer must not push the last message out of sight.
-    new ResizeObserver(() => this.#atEnd && this.#follow()).observe(scroller);
+    // The keyboard of a phone, a growing composer or a button above must not push the last message out of sight.
+    const sizes = new ResizeObserver(() => this.#atEnd && this.#follow());
+    for (const each of [scroller, ...scroller.children]) sizes.observe(each);
   }
 
   /** Show a message at the end; `time` is null when nobody knows when it was said.
@@ -171,13 +174,15 @@ export class MessageLog {
     this.#showUnread(0);
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      this.scroller.scrollTop = this.scroller.scrollHeight;
+      this.#height = this.scroller.scrollHeight;
+      this.scroller.scrollTop = this.#height;
     });
   }
 
   #scrolled() {
     if (this.#frame) return; // the position is about to be ours
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    if (this.#atEnd && scrollHeight !== this.#height) return this.#follow(); // what is in it has grown: nobody went up
     this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
     if (this.#atEnd) this.#showUnread(0);
     if (scrollTop < AHEAD_PX && !this.#atEnd) this.nearBeginning();
