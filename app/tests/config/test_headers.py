@@ -15,7 +15,7 @@ from config.asgi import application
 from config.headers import DEFAULTS, secure_cookies
 from fleet.nginx import TEMPLATES
 
-LIMIT = 5
+LIMIT = 30
 FORBIDDEN = re.compile(r"unsafe|\*|data:|http:|https:")
 """What would open a content security policy."""
 SAMPLES = {"room": "tea", "arena": "tea", "board": "office", "name": "tea", "document": "notes"}

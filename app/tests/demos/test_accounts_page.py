@@ -105,8 +105,8 @@ async def test_a_session_that_has_ended_costs_no_text(visit, fleet):
     await ada.is_line("open")
     assert await page.input_value("#message") == "long and dear to me"
     await page.press("#message", "Enter")
-    who = page.locator(".message").filter(has_text="long and dear to me").locator(".who")
-    await who.wait_for()
+    message = page.locator(".message").filter(has_text="long and dear to me")
+    who = message.locator(".who").filter(has=page.locator(".you"))
     assert (await who.inner_text()).split() == [name, "✓", "you"]
     await is_back(fleet, replica, pid)
 

@@ -85,8 +85,7 @@ async def test_a_fleet_that_is_gone_is_told_and_its_return_is_noticed(visit, own
     await chat.page.fill("#message", "and typed")
     own_fleet.make("up", REPLICAS=3, PORT=own_fleet.port)
     for visitor in pages.values():
-        if await visitor.page.locator("#retry").is_visible():
-            await visitor.page.click("#retry")
+        await visitor.tries_now()
         await visitor.says("#state", "Connected")
     await pages["/dashboard/"].is_silent("#notice")
     await pages["/ops/"].is_silent("#notice")

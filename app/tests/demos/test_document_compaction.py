@@ -258,7 +258,7 @@ def test_workers_may_be_killed_at_any_point(redis_server, tmp_path):
     finally:
         writing.kill()
         writing.wait()
-    assert len(versions) == DEATHS
+    assert len(versions) >= DEATHS
     assert versions == sorted(versions)
     assert versions[-1] > DEATHS // 10  # some have died after some work, others within it
     assert b"bytes at" in run("compact", environment["NAME"])
@@ -285,14 +285,16 @@ from demos.document.snapshots import load
 async def work():
     while True:
         await compact(os.environ["NAME"])
-for _ in range(50):
+deaths, version, end = 0, 0, time.monotonic() + 60
+while deaths < 50 or (version <= 5 and time.monotonic() < end):  # on a busy machine most die before they have begun
     connection.close()
     if (child := os.fork()) == 0:
         asyncio.run(work())
     time.sleep(random.uniform(0.02, 0.2))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    print(load(os.environ["NAME"]).version)
+    deaths, version = deaths + 1, load(os.environ["NAME"]).version
+    print(version)
 """
 READ = """
 import os, sys

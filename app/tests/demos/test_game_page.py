@@ -91,8 +91,9 @@ async def test_two_players_on_two_replicas_see_each_other(visit, fleet):
         walked = await eyes.until(lambda step: step["id"] == begin["id"] and abs(step["x"] - begin["x"]) > 100)
         await ada.page.keyboard.up(key)
         assert walked["y"] == begin["y"]
-        await walk_to(bob, 600, 300)
-        bobs = await eyes.until(lambda step: step["name"] == "Bob" and (step["x"], step["y"]) == (600, 300))
+        goal = (600, 150 if begin["y"] > HEIGHT / 2 else 600)  # not where Ada is, who would be drawn over him
+        await walk_to(bob, *goal)
+        bobs = await eyes.until(lambda step: step["name"] == "Bob" and (step["x"], step["y"]) == goal)
         standing = await stands(eyes, begin["id"])
     await sees(bob, standing)
     await sees(ada, bobs)
@@ -165,7 +166,7 @@ async def test_the_score_outlives_the_replica_that_counted_it(visit, fleet):
     )
     async with Eyes(fleet, "score") as eyes:
         begin = await eyes.until(lambda step: step["name"] == "Ada")
-        await walk_to(ada, WIDTH - begin["x"], begin["y"])
+        await walk_to(ada, 9 if begin["x"] > WIDTH / 2 else WIDTH - 9, begin["y"])
         await eyes.until(lambda step: step["id"] == begin["id"] and abs(step["x"] - begin["x"]) > 30)
     assert await ada.page.text_content("#problem") == ""
     await is_back(fleet, lost, pid)
@@ -182,8 +183,11 @@ async def test_who_leaves_vanishes(visit, fleet):
         await counts(watcher, 0)
     async with connect(f"{fleet.ws_url}/ws/") as client:
         ticket = await ticket_of(watcher)
+        # One step is forgotten after two seconds: whoever begins to look then sees nobody.
+        seen = asyncio.create_task(counts(watcher, 1))
+        await asyncio.sleep(0)
         await client.publish("game.leave", {"ticket": ticket, "name": "Mute", "x": 5, "y": 5})
-        await counts(watcher, 1)
+        await seen
         await counts(watcher, 0)
 
 

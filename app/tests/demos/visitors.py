@@ -15,8 +15,10 @@ from tests.replicas import APP, LIMIT
 
 TRIES_FOR_ANOTHER_REPLICA = 12
 """The balancer gives the next client another replica soon; so many pages in a row on one would be an error."""
-BACK_SECONDS = 40
+BACK_SECONDS = 60
 """A replica that a test ended is there again for the next one."""
+PATIENCE_MS = 60_000
+"""For what a page is to show: a busy machine draws it late."""
 
 PASSWORD = "of-a-test-42"  # noqa: S105
 CREATE = "from django.contrib.auth.models import User; User.objects.create_user({!r}, password={!r}, is_staff=True)"
@@ -28,6 +30,10 @@ addEventListener("DOMContentLoaded", () => {
     .observe(document.body, { attributeFilter: ["data-line"] });
 });
 """
+PRESS = """(selector) => {
+  const button = document.querySelector(selector);
+  if (!button.hidden) button.click();
+}"""
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
   const state = () => (hidden ? "hidden" : "visible");
@@ -52,6 +58,10 @@ class Visitor:
     async def comes_back(self):
         """Wait until the line was lost and is there again."""
         await self.page.wait_for_function("() => lineStates.includes('waiting') && lineStates.at(-1) === 'open'")
+
+    async def tries_now(self):
+        """Press the button that tries at once; a page that tries by itself at this moment has none any more."""
+        await self.page.evaluate(PRESS, "#retry")
 
     async def replica(self):
         """Who answers."""
@@ -79,6 +89,7 @@ async def visits(browser, base_url):
     async def visit(path, prepare=None, **options):
         context = await browser.new_context(base_url=base_url, **options)
         contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
         page = await context.new_page()
         await page.add_init_script(RECORD_STATES)
         visitor = Visitor(page)

@@ -15,7 +15,7 @@ from tests.cluster.clients import await_that
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-SECONDS = 30
+SECONDS = 90
 
 
 class Client:

@@ -24,7 +24,7 @@ def result(fleet, *folders):
 @pytest.mark.slow
 def test_the_fleet_is_proved_and_the_control_fails(fleet):
     """Exit code 0 means both; the matrix is full, and the control lost exactly what its proxy dropped."""
-    done = fleet.make("prove")
+    done = fleet.make("prove", ARGS="--p99 10000")
     assert result(fleet)["verdict"] == "proved"
     assert len(result(fleet)["cells"]) == 9
     control = result(fleet, "control")

@@ -8,13 +8,14 @@ import pytest
 from fleet import ports
 from fleet.errors import FleetError
 from fleet.state import Settings
+from tests.ports import a_free_port
 
 
 @pytest.fixture
 def taken():
     """A port that this process listens on."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind(("127.0.0.1", a_free_port()))
         listener.listen()
         yield listener.getsockname()[1]
 
@@ -65,8 +66,8 @@ def test_up_checks_what_it_will_use(run, taken):
 def test_an_address_that_covers_another_is_in_its_way():
     """Nobody can listen on the loopback while one and the same port of all addresses is taken, nor the other way."""
     for has, wants in (("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("::", "::1")):
-        with socket.create_server((has, 0), family=socket.AF_INET6 if ":" in has else socket.AF_INET) as listener:
-            port = listener.getsockname()[1]
+        port, family = a_free_port(), socket.AF_INET6 if ":" in has else socket.AF_INET
+        with socket.create_server((has, port), family=family):
             assert ports.listening(port) == {has}
             assert ports.listens(Settings(port=port, bind=(has,)))
             assert not ports.is_in_its_own_way(Settings(port=port, bind=(has,)))

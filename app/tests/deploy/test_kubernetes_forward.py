@@ -4,6 +4,7 @@ import socket
 import threading
 
 from fleet.kubernetes.forward import relayed
+from tests.ports import a_free_port
 
 
 def answering(name):
@@ -44,7 +45,5 @@ def test_connections_go_to_the_ports_in_turn():
 
 def test_a_port_that_is_gone_closes_the_connection():
     """The client sees an end, and may try another."""
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
-    with relayed([port]) as local, socket.create_connection(("127.0.0.1", local), timeout=10) as link:
+    with relayed([a_free_port()]) as local, socket.create_connection(("127.0.0.1", local), timeout=10) as link:
         assert link.recv(1) == b""

@@ -1,5 +1,6 @@
 """Pages in a real browser: another site's, which get nothing, and ours, which show what strangers send as text."""
 
+import asyncio
 import contextlib
 import http.server
 import json
@@ -15,7 +16,7 @@ from tests.demos.test_accounts_page import sign_up
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 
 MARKUP = "<img src=x onerror=\"document.title='owned'\">"
-SECONDS = 10
+SECONDS = 30
 
 HIJACK = """async ([base, group]) => {
   const ws = base.replace(/^http/, "ws");
@@ -90,7 +91,7 @@ async def test_a_page_of_another_site_gets_nothing_by_its_visitors_cookies(visit
     assert got.pop("beacon") is True  # it was sent; what became of it is seen below
     assert (got.pop("plain"), got.pop("groups")) == (1006, 1006)
     assert set(got.values()) == {"error"}, got
-    async with httpx.AsyncClient(base_url=base) as program:
+    async with httpx.AsyncClient(base_url=base, timeout=SECONDS) as program:
         assert (await program.get(f"/history/{group}")).json()["publications"] == []
     for path in ("/accounts/logout/", "/accounts/login/", f"/groups/{group}/publications", "/tickets"):
         await page.goto(evil)
@@ -135,20 +136,24 @@ async def test_no_field_of_any_page_is_markup(visit, fleet):
     board, game = await visit(f"/dashboard/{room}/"), await visit(f"/game/{room}/")
     for visitor in (chat, document, board, game):
         await visitor.is_line("open")
-    async with stranger(fleet) as ask, httpx.AsyncClient(base_url=fleet.base_url) as program:
+    async with stranger(fleet) as ask, httpx.AsyncClient(base_url=fleet.base_url, timeout=SECONDS) as program:
         ticket = (await program.get("/game/ticket")).json()["ticket"]
+        # One step is forgotten after two seconds: look from before it on.
+        counted = "() => document.querySelector('#players').textContent !== '0'"
+        seen = asyncio.create_task(game.page.wait_for_function(counted))
+        await asyncio.sleep(0)
+        await ask(type="publish", group=f"game.{room}", data={"ticket": ticket, "name": MARKUP, "x": 5, "y": 5})
+        await seen
         await ask(type="publish", group=f"chat.{room}", data={"message": MARKUP, "name": MARKUP})
         await ask(type="join", group=f"chat.{room}", info={"name": MARKUP})
         await ask(type="join", group=f"document.{room}", info={"id": "evil1", "name": MARKUP[:32]})
         cursor = {"id": "evil1", "name": MARKUP[:32], "anchor": MARKUP, "head": MARKUP}
         await ask(type="publish", group=f"cursors.{room}", data=cursor)
         await ask(type="publish", group=f"dashboard.{room}", data={MARKUP: 7})
-        await ask(type="publish", group=f"game.{room}", data={"ticket": ticket, "name": MARKUP, "x": 5, "y": 5})
         await shows(chat, "#messages .message")
         await shows(chat, "#messages .who", MARKUP[:20])
         await shows(document, "#people li", MARKUP[:20])
         await shows(board, "#legend, #table, #charts")
-        await game.page.wait_for_function("() => document.querySelector('#players').textContent !== '0'")
     for visitor in (chat, document, board, game):
         await is_itself(visitor)
 

@@ -178,7 +178,7 @@ async def test_a_late_publication_of_an_older_epoch_is_nothing_new(replicas, own
     assert feed._waiting == []
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(100)
 async def test_who_is_ahead_of_a_process_in_a_new_epoch_waits_for_it(replicas, own_redis):
     """While a process fills what it missed of an older epoch, who has more of that already goes on behind it."""
     first, ahead = Client(), Client()

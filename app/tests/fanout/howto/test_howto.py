@@ -69,7 +69,7 @@ def test_runserver_serves_it(project):
     """A goal that a view tells reaches a WebSocket and an event stream, over the layer in memory."""
     port = a_free_port()
     server = project.process(sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}")
-    eventually(lambda: listens(port), "it listens")
+    eventually(lambda: listens(port), "it listens", 60)
     with connect(f"ws://127.0.0.1:{port}/ws/final/", open_timeout=LIMIT) as client:
         told = httpx.get(f"http://127.0.0.1:{port}/goal/final/2/1/", timeout=LIMIT)
         assert told.json() == {"offset": 1}
