@@ -116,6 +116,7 @@ async def test_a_handshake_that_an_error_of_ours_ends_has_failed():
     """Wherever it happens: the objective of handshakes counts it."""
     before = counters.handshakes.copy()
     client = WebsocketCommunicator(Faulty.as_asgi(), "/ws/nowhere/")
+    await client.send_input({"type": "websocket.connect"})
     with pytest.raises(KeyError):
-        await client.connect()
+        await client.wait()
     assert counters.handshakes - before == {FAILED: 1}
