@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LOOPBACKS = ("127.0.0.1", "::1")
 LISTEN = "0A"  # the state of a listening socket in /proc/net/tcp
 OWN = range(31_000, 32_000)
-"""For what we start for a while. Outside the range of outgoing connections, which may take a port at any moment."""
+"""For what we start for a while. Below the ports of outgoing connections in Linux, which may take one at any moment."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from fleet.compose.engine import EngineError
 from fleet.compose.project import defaults
 from tests.cluster.clients import await_that
 
-pytestmark = [pytest.mark.compose, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.compose, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SECONDS = 120
 OBSERVERS = ("prometheus", "redis-exporter", "nginx-exporter")
@@ -39,7 +39,8 @@ def told(fleet, query):
     (container,) = fleet.listed("prometheus")
     try:
         said = fleet.docker("exec", container.id, *INSTANT, query)
-    except EngineError:
+    except EngineError as error:
+        print(error)  # noqa: T201 - the reason, when it goes on for too long
         return {}
     return {each["metric"].get("replica") or each["metric"]["job"]: each["value"][1] for each in json.loads(said)}
 

@@ -184,10 +184,10 @@ async def test_who_leaves_vanishes(visit, fleet):
     async with connect(f"{fleet.ws_url}/ws/") as client:
         ticket = await ticket_of(watcher)
         # One step is forgotten after two seconds: whoever begins to look then sees nobody.
-        seen = asyncio.create_task(counts(watcher, 1))
-        await asyncio.sleep(0)
-        await client.publish("game.leave", {"ticket": ticket, "name": "Mute", "x": 5, "y": 5})
-        await seen
+        async with asyncio.TaskGroup() as looking:
+            looking.create_task(counts(watcher, 1))
+            await asyncio.sleep(0)
+            await client.publish("game.leave", {"ticket": ticket, "name": "Mute", "x": 5, "y": 5})
         await counts(watcher, 0)
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from fleet import load
-from fleet.errors import FAILED
+from fleet.errors import FAILED, FleetError
 from fleet.load import Load
 from fleet.options import read
 from fleet.progress import Progress
@@ -48,6 +48,13 @@ def test_a_control_that_fails_for_another_reason_is_none(fleet, monkeypatch, eve
     code = load.control(Run(fleet.run_dir).recall(), asked, Run(fleet.run_dir), Progress(said), "--p99", limit)
     assert code == FAILED
     assert told in said.getvalue()
+
+
+def test_a_proxy_that_does_not_start_is_told(fleet, monkeypatch):
+    """Instead of a proof against nobody."""
+    monkeypatch.setattr(load.sys, "executable", "/bin/false")
+    with pytest.raises(FleetError, match="does not start"), load.dropping(Run(fleet.run_dir).recall()):
+        pass
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 import errno
 import os
 import socket
-from pathlib import Path
 
 import pytest
 
@@ -93,8 +92,7 @@ def test_ports_for_a_while_are_free_and_different():
     found = ports.unused(9)
     assert len(set(found)) == 9
     assert set(found) <= set(ports.OWN)
-    lowest_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    assert ports.OWN[-1] < lowest_outgoing
+    assert ports.OWN[-1] < 32_768  # where Linux begins with outgoing ones
     with socket.create_server(("127.0.0.1", found[0])):
         assert found[0] not in ports.unused(9)
 

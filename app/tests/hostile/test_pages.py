@@ -140,10 +140,10 @@ async def test_no_field_of_any_page_is_markup(visit, fleet):
         ticket = (await program.get("/game/ticket")).json()["ticket"]
         # One step is forgotten after two seconds: look from before it on.
         counted = "() => document.querySelector('#players').textContent !== '0'"
-        seen = asyncio.create_task(game.page.wait_for_function(counted))
-        await asyncio.sleep(0)
-        await ask(type="publish", group=f"game.{room}", data={"ticket": ticket, "name": MARKUP, "x": 5, "y": 5})
-        await seen
+        async with asyncio.TaskGroup() as looking:
+            looking.create_task(game.page.wait_for_function(counted))
+            await asyncio.sleep(0)
+            await ask(type="publish", group=f"game.{room}", data={"ticket": ticket, "name": MARKUP, "x": 5, "y": 5})
         await ask(type="publish", group=f"chat.{room}", data={"message": MARKUP, "name": MARKUP})
         await ask(type="join", group=f"chat.{room}", info={"name": MARKUP})
         await ask(type="join", group=f"document.{room}", info={"id": "evil1", "name": MARKUP[:32]})

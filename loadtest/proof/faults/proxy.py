@@ -192,7 +192,9 @@ def parser() -> argparse.ArgumentParser:
         description="Stand between clients and a server, and break what the server says. SIGUSR1 cuts every "
         "connection, SIGUSR2 mends; SIGTERM ends.",
     )  # fmt: skip
-    made.add_argument("here", type=_here, help="where to listen: a path, a port or host:port; 0: any port, it is told")
+    made.add_argument(
+        "here", type=_here, help="where to listen: a path, a port or host:port; 0: any port, told in the first line"
+    )
     made.add_argument("there", type=Address.of, help="the server: a path, a port or host:port")
     made.add_argument("--trust", default="", metavar="FILE",
                       help="speak TLS with the server, believe the file's certificate (proof/trust.py)")  # fmt: skip

@@ -28,7 +28,7 @@ export class MessageLog {
   #unread = 0;
   #atEnd = true;
   #frame = 0;
-  /** Of all there was when the view last went to the end, in px. */
+  /** Of all there was when the view was last seen at the end, in px. */
   #height = 0;
   /** Whose each message is, and when it was said. @type {WeakMap<Element, {key: string, time: number}>} */ #said = new WeakMap();
 
@@ -50,7 +50,7 @@ export class MessageLog {
       scroller.focus({ preventScroll: true });
     });
     // The keyboard of a phone, a growing composer or a button above must not push the last message out of sight.
-    const sizes = new ResizeObserver(() => this.#atEnd && this.#follow());
+    const sizes = new ResizeObserver(() => this.#atEnd && this.#toEnd());
     for (const each of [scroller, ...scroller.children]) sizes.observe(each);
   }
 
@@ -73,7 +73,9 @@ export class MessageLog {
     const { scrollHeight, scrollTop } = this.scroller;
     this.list.prepend(...items);
     for (const item of [...items, next]) if (item) this.#regroup(item);
-    this.scroller.scrollTop = scrollTop + this.scroller.scrollHeight - scrollHeight;
+    const grown = this.scroller.scrollHeight - scrollHeight;
+    this.#height += grown;
+    this.scroller.scrollTop = scrollTop + grown;
     if (items.length) this.empty.hidden = true;
   }
 
@@ -174,17 +176,24 @@ export class MessageLog {
     this.#showUnread(0);
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      this.#height = this.scroller.scrollHeight;
-      this.scroller.scrollTop = this.#height;
+      this.#toEnd();
     });
+  }
+
+  #toEnd() {
+    this.#height = this.scroller.scrollHeight;
+    this.scroller.scrollTop = this.#height;
   }
 
   #scrolled() {
     if (this.#frame) return; // the position is about to be ours
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    if (this.#atEnd && scrollHeight !== this.#height) return this.#follow(); // what is in it has grown: nobody went up
+    if (this.#atEnd && scrollHeight !== this.#height) return this.#toEnd(); // what is in it has changed: nobody went up
     this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-    if (this.#atEnd) this.#showUnread(0);
+    if (this.#atEnd) {
+      this.#height = scrollHeight;
+      this.#showUnread(0);
+    }
     if (scrollTop < AHEAD_PX && !this.#atEnd) this.nearBeginning();
   }
 
