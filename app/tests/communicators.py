@@ -4,7 +4,7 @@
 
 from channels import testing
 
-LIMIT = 30
+from tests.replicas import LIMIT
 
 
 class _Patient(testing.ApplicationCommunicator):

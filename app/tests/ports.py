@@ -4,7 +4,9 @@ import itertools
 import os
 import socket
 
-LOWEST, HIGHEST = 20_000, 31_000
+from fleet.ports import OWN
+
+LOWEST, HIGHEST = 20_000, OWN.start
 """Below the ports of outgoing connections, one of which could take a free one at any moment, and those of drills."""
 WORKERS = 10
 SHARE = (HIGHEST - LOWEST) // WORKERS

@@ -34,7 +34,7 @@ def fleet_of(side: Side, replicas: int, folder: Path) -> Iterator[Fleet]:
         servers = tuple(stack.enter_context(side.start(folder, f"web-{slot + 1}")) for slot in range(replicas))
         (port,) = ports.unused(1)
         address = (HOST, port)
-        path = _configuration(folder, address[1])
+        path = _configuration(folder, port)
         binary = packages.require("nginx")
         command = [binary, "-e", "stderr", "-p", str(path.parent), "-c", str(path)]
         stack.enter_context(running(command, cwd=folder, log=folder / "nginx.log", ready=address))

@@ -537,9 +537,8 @@ async def test_a_final_close_says_why(enter):
     await room.is_line("open")
 
 
-async def test_the_view_follows_only_a_reader_who_is_at_the_end(enter):
-    """Who reads further up stays there and is told how much is new; one click leads to the end."""
-    server = FakeReplica()
+async def at_the_end_of_40_lines(enter, server):
+    """A room with more lines than its window shows, and its log."""
     room = await enter(prepare=server.prepare, viewport={"width": 700, "height": 500})
     await room.is_line("open")
     log = await room.page.query_selector("#log")
@@ -547,6 +546,13 @@ async def test_the_view_follows_only_a_reader_who_is_at_the_end(enter):
         server.publish("chat.lobby", {"message": f"line {number}", "name": "Bob"})
     await room.reads("line 39")
     await room.page.wait_for_function(AT_END, arg=log)
+    return room, log
+
+
+async def test_the_view_follows_only_a_reader_who_is_at_the_end(enter):
+    """Who reads further up stays there and is told how much is new; one click leads to the end."""
+    server = FakeReplica()
+    room, log = await at_the_end_of_40_lines(enter, server)
     await log.evaluate("(log) => { log.scrollTop = 100; }")
     await room.page.wait_for_function("(log) => log.scrollTop === 100", arg=log)
     await room.page.evaluate("() => new Promise(requestAnimationFrame)")
@@ -563,13 +569,7 @@ async def test_the_view_follows_only_a_reader_who_is_at_the_end(enter):
 async def test_who_goes_up_again_stays_there(enter):
     """Also when messages have come while one read further up, and one went back to the end oneself."""
     server = FakeReplica()
-    room = await enter(prepare=server.prepare, viewport={"width": 700, "height": 500})
-    await room.is_line("open")
-    log = await room.page.query_selector("#log")
-    for number in range(40):
-        server.publish("chat.lobby", {"message": f"line {number}", "name": "Bob"})
-    await room.reads("line 39")
-    await room.page.wait_for_function(AT_END, arg=log)
+    room, log = await at_the_end_of_40_lines(enter, server)
     await scrolled(room, log, 100)
     server.publish("chat.lobby", {"message": "line 40", "name": "Bob"})
     pill = room.page.get_by_role("button", name="1 new message")
